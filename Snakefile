@@ -1,0 +1,62 @@
+# Recollect: from raw data to the tables of continual-learning papers.
+#
+#   fetch -> split -> train -> evaluate -> collect -> tables / figures
+#                                      \-> track (MLflow)
+#
+# snakemake --cores 2                                       the default suite
+# snakemake --cores 2 --configfile config/suites/mnist.yaml another one
+# snakemake --cores 1 partial                               tables of what has finished so far
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/default.yaml"
+
+
+sys.path.insert(0, str(workflow.basedir))
+from recollect.errors import RecollectError
+from recollect.plan import Plan
+
+try:
+    PLAN = Plan.from_config(config, [str(f) for f in workflow.configfiles])
+except RecollectError as error:
+    raise WorkflowError(str(error)) from None
+
+RECOLLECT = f"{sys.executable} -m recollect"
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir}; ")
+
+
+wildcard_constraints:
+    dataset=r"[\w-]+",
+    scenario=r"[\w-]+",
+    method=r"[\w-]+",
+
+
+rule all:
+    input:
+        PLAN.table_files,
+        PLAN.figure_files,
+        PLAN.tracked,
+        f"results/tables/{PLAN.suite}/.complete",
+    default_target: True
+
+
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/track.smk"
+
+
+onerror:
+    print(
+        "Finished runs are kept: the same command goes on where this one stopped. "
+        "`snakemake --cores 1 partial` tabulates what is there.",
+        file=sys.stderr,
+    )

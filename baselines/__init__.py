@@ -1,0 +1,1 @@
+"""One file per comparator; the file name is its registry entry."""

@@ -1,0 +1,1 @@
+"""One file per paper method; the file name is its registry entry."""

@@ -1,0 +1,180 @@
+"""The command line: one subcommand per step of the workflow.
+
+Snakemake calls these; they can be called by hand as well: ``python -m recollect <step> --help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from recollect.errors import RecollectError
+from recollect.files import cannot_write
+
+
+def _fetch(a: argparse.Namespace) -> None:
+    from recollect.datasets import prepare
+    from recollect.steps.places import Places
+
+    prepare(a.dataset, Path(a.data_dir), Places(a.results).data(a.dataset), offline=a.offline)
+
+
+def _split(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.split import split
+
+    split(a.scenario, a.seeds, Places(a.results))
+
+
+def _train(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.train import train
+
+    train(a.spec, a.seeds, Places(a.results), save_every_s=a.save_every, evaluate=not a.no_evaluation)
+
+
+def _evaluate(a: argparse.Namespace) -> None:
+    from recollect.steps.evaluate import evaluate
+    from recollect.steps.places import Places
+
+    evaluate(a.scenario, a.method, a.seeds, Places(a.results))
+
+
+def _collect(a: argparse.Namespace) -> None:
+    from recollect.steps.collect import collect
+    from recollect.steps.places import Places
+
+    collect(a.suite, Places(a.results))
+
+
+def _tables(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.tables import make_tables
+
+    make_tables(a.suite, Places(a.results))
+
+
+def _figures(a: argparse.Namespace) -> None:
+    from recollect.steps.figures import make_figures
+    from recollect.steps.places import Places
+
+    make_figures(a.suite, Places(a.results))
+
+
+def _partial(a: argparse.Namespace) -> None:
+    from recollect.steps.collect import collect
+    from recollect.steps.places import Places
+    from recollect.steps.tables import make_tables, show
+
+    suite = {**a.suite, "suite": f"{a.suite['suite']}_partial"}
+    collect(suite, Places(a.results), partial=True)
+    make_tables(suite, Places(a.results))
+    show(Places(a.results).tables(suite["suite"]), sys.stdout)
+
+
+def _check(a: argparse.Namespace) -> None:
+    from recollect.steps.check import check
+
+    check(a.collected)
+
+
+def _track(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.track import track
+
+    track(a.suite, Places(a.results), a.uri, a.receipt)
+
+
+def _show(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.tables import show
+
+    show(Places(a.results).tables(a.suite), sys.stdout)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"is not JSON, nor @file with JSON: {error}") from None
+
+
+_SEEDS: dict[str, Any] = {"type": int, "nargs": "+", "required": True, "help": "seeds, e.g. 0 1 2"}
+_SUITE: dict[str, Any] = {"type": _json, "required": True, "help": "resolved suite as JSON, or @file"}
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, dict[str, Any]]]] = {
+    "fetch": (_fetch, "find or download a data set, verify it and decode it into arrays", {
+        "dataset": {"help": "data set, e.g. mnist"},
+        "--data-dir": {"default": os.environ.get("RECOLLECT_DATA") or "data", "help": "where its official files lie or go"},
+        "--offline": {"action": "store_true", "help": "never try to download"},
+    }),
+    "split": (_split, "write the split manifests of a scenario", {
+        "--scenario": {"type": _json, "required": True, "help": "resolved scenario as JSON, or @file"},
+        "--seeds": _SEEDS,
+    }),
+    "train": (_train, "train a method on a scenario, one run per seed; continues what was interrupted", {
+        "--spec": {"type": _json, "required": True, "help": "resolved run specification as JSON, or @file"},
+        "--seeds": _SEEDS,
+        "--save-every": {"type": float, "default": 300.0, "metavar": "S", "help": "seconds between saved states within a task"},
+        "--no-evaluation": {"action": "store_true", "help": "skip predictions; the weights come out the same"},
+    }),
+    "evaluate": (_evaluate, "turn stored predictions into matrices and metrics", {
+        "scenario": {"help": "scenario id"},
+        "method": {"help": "method id"},
+        "--seeds": _SEEDS,
+    }),
+    "collect": (_collect, "gather a suite's metrics in one tidy CSV file", {"--suite": _SUITE}),
+    "partial": (_partial, "tabulate what has finished so far and say what is missing", {"--suite": _SUITE}),
+    "tables": (_tables, "write a suite's tables as CSV, Markdown, LaTeX, HTML and text", {"--suite": _SUITE}),
+    "figures": (_figures, "draw a suite's figures", {"--suite": _SUITE}),
+    "check": (_check, "fail with one sentence if a run of a collected suite diverged or is missing", {
+        "collected": {"type": Path, "help": "collected CSV file"},
+    }),
+    "track": (_track, "write a suite's runs into the MLflow store", {
+        "--suite": _SUITE,
+        "--uri": {"required": True, "help": "sqlite:///file or http://server"},
+        "--receipt": {"type": Path, "required": True, "help": "file that is written when all is stored"},
+    }),
+    "show": (_show, "print a suite's tables and say where they lie", {"suite": {"help": "suite name"}}),
+}  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser of all subcommands."""
+    top = argparse.ArgumentParser(prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    steps = top.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name, (run, text, arguments) in COMMANDS.items():
+        step = steps.add_parser(name, help=text, description=text)
+        step.set_defaults(run=run)
+        step.add_argument("--results", default="results", help="results folder (default: results)")
+        for flag, options in arguments.items():
+            step.add_argument(flag, **options)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a step; bad input gives one sentence on stderr and status 1."""
+    parsed = parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except RecollectError as error:
+        sys.stderr.write(f"recollect {parsed.step}: {error}\n")
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"recollect {parsed.step}: {cannot_write(Path(str(error.filename)), error)}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"recollect {parsed.step}: interrupted; the same command continues\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

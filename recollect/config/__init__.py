@@ -1,0 +1,1 @@
+"""Configuration: what a suite runs, checked before any job starts. Imports nothing heavy."""

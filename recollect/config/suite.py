@@ -1,0 +1,236 @@
+"""A suite: which scenarios, methods and seeds are run and which tables they fill. Checked in one place.
+
+Reads YAML and syntax trees only, so that planning ten thousand runs costs no import of torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from recollect.config.schema import ConfigError, origin, read_yaml, suggestion, validate
+from recollect.config.signature import REQUIRED, Parameter, build_parameters, check_values, dataclass_parameters
+from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
+from recollect.scenarios.manifest import OPTIONS
+
+METHODS_FILE = ROOT / "config" / "methods.yaml"
+SCENARIOS_FILE = ROOT / "config" / "scenarios.yaml"
+_SCENARIO_KEYS = {"title", "datasets", "protocol", "labels", "validation"}
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked configuration.
+
+    Args:
+        config: merged values, as Snakemake hands them over.
+        files: configuration files in the order in which they were applied.
+
+    Raises:
+        ConfigError: at construction through :meth:`load`, for anything that could not be run.
+    """
+
+    config: dict[str, Any]
+    files: tuple[Path, ...]
+
+    @classmethod
+    def load(cls, config: dict[str, Any], files: Sequence[str | Path]) -> Suite:
+        """Check everything that can be checked before a job starts."""
+        suite = cls({k: v for k, v in config.items() if v is not None}, tuple(Path(f) for f in files))
+        validate(suite.config, "suite", suite.files)
+        for name in suite.config["scenarios"]:
+            suite.scenario(name)
+        for scenario in suite.config["scenarios"]:
+            for method in suite.config["methods"]:
+                suite.method(method, scenario)
+        suite._check_overrides()
+        suite._check_tables()
+        return suite
+
+    # Simple values -------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Identifier of the suite: the name of its tables' folder."""
+        return self.config["suite"]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds, each of which gives a split, an initialisation and a run."""
+        return self.config["seeds"]
+
+    @property
+    def data_dir(self) -> str:
+        """Where data sets are looked for: the configuration, else RECOLLECT_DATA, else ``data``."""
+        return str(self.config.get("data_dir") or os.environ.get("RECOLLECT_DATA") or "data")
+
+    def seed_batches(self) -> list[list[int]]:
+        """Seeds that share one process, ``seeds_per_job`` at a time."""
+        size = self.config["seeds_per_job"]
+        return [self.seeds[i : i + size] for i in range(0, len(self.seeds), size)]
+
+    # Scenarios -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _scenarios(self) -> dict[str, Any]:
+        entries = read_yaml(SCENARIOS_FILE)
+        validate(entries, "scenarios", [SCENARIOS_FILE])
+        return entries
+
+    def scenario(self, name: str) -> dict[str, Any]:
+        """A scenario by name, with its id.
+
+        Raises:
+            ConfigError: unknown name, a key its protocol does not use, or an impossible split.
+        """
+        entry = self._entry(self._scenarios, "scenarios", name, SCENARIOS_FILE)
+        where = f"scenario {name} in {_relative(SCENARIOS_FILE)}"
+        allowed = OPTIONS[entry["protocol"]] | _SCENARIO_KEYS
+        for key in entry:
+            if key not in allowed:
+                raise ConfigError(
+                    f"key {key!r} means nothing to protocol {entry['protocol']} of {where}: "
+                    f"{suggestion(key, sorted(allowed))}"
+                )
+        if "n_tasks" in OPTIONS[entry["protocol"]] and "n_tasks" not in entry:
+            raise ConfigError(f"n_tasks is missing in {where}: protocol {entry['protocol']} needs it")
+        self._check_split(entry, where)
+        return {"id": name, **entry}
+
+    def _check_split(self, entry: dict[str, Any], where: str) -> None:
+        from recollect.datasets import DATASETS
+        from recollect.scenarios.protocols import SplitError, order_classes, task_sizes
+
+        for dataset in entry["datasets"]:
+            if dataset not in DATASETS:
+                raise ConfigError(f"unknown data set {dataset!r} in {where}: {suggestion(dataset, DATASETS)}")
+        if entry["protocol"] not in ("class-incremental", "task-incremental"):
+            return
+        n_classes = sum(DATASETS[d].n_classes for d in entry["datasets"])
+        options = {k: entry[k] for k in ("first_task_classes", "classes_per_task", "drop_remainder") if k in entry}
+        try:
+            order = order_classes(n_classes, entry.get("class_order", "fixed"), seed=0)
+            task_sizes(len(order), entry["n_tasks"], **options)
+        except SplitError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+    # Methods -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _methods(self) -> dict[str, Any]:
+        entries = read_yaml(METHODS_FILE)
+        validate(entries, "methods", [METHODS_FILE])
+        return entries
+
+    def _entry(self, entries: dict[str, Any], key: str, name: str, path: Path) -> dict[str, Any]:
+        if name in entries:
+            return entries[name]
+        index = self.config[key].index(name) if name in self.config[key] else 0
+        where = origin([key, index], self.files)
+        raise ConfigError(
+            f"unknown {key[:-1]} {name!r} in {where}: {suggestion(name, sorted(entries))}; "
+            f"entries stand in {_relative(path)}"
+        )
+
+    def method_file(self, name: str) -> Path:
+        """The Python file of a method entry: its ``file`` key, else the file of its name."""
+        stem = self._entry(self._methods, "methods", name, METHODS_FILE).get("file", name)
+        found = [p for folder in METHOD_FOLDERS if (p := ROOT / folder / f"{stem}.py").is_file()]
+        if len(found) == 1:
+            return found[0]
+        stems = [p.stem for folder in METHOD_FOLDERS for p in (ROOT / folder).glob("*.py")]
+        raise ConfigError(
+            f"method {name} in {_relative(METHODS_FILE)} needs exactly one file methods/{stem}.py or "
+            f"baselines/{stem}.py, found {len(found)}: {suggestion(stem, sorted(stems))}"
+        )
+
+    def method(self, name: str, scenario: str) -> dict[str, Any]:
+        """Resolved settings of a method on a scenario: entry defaults < data set < scenario < overrides.
+
+        Returns:
+            ``{"id", "label", "file", "train": {...}, "hyper": {...}}``, complete and checked.
+        """
+        entry = self._entry(self._methods, "methods", name, METHODS_FILE)
+        path = self.method_file(name)
+        train, hyper = dataclass_parameters(SETTINGS_FILE, "TrainSettings"), build_parameters(path)
+        values: dict[str, Any] = {}
+        for where, layer in self._layers(name, entry, scenario):
+            layer = {key: value for key, value in layer.items() if key != "source"}
+            check_values(layer, {**train, **hyper}, f"method {name}", where)
+            values.update(layer)
+        return {
+            "id": name,
+            "file": path.stem,
+            "train": _complete(train, values, name),
+            "hyper": _complete(hyper, values, name),
+        }
+
+    def _layers(self, name: str, entry: dict[str, Any], scenario: str) -> list[tuple[str, dict[str, Any]]]:
+        file = _relative(METHODS_FILE)
+        layers = [(f"{file} (defaults)", entry.get("defaults", {}))]
+        for dataset in self._scenarios[scenario]["datasets"] if scenario in self._scenarios else []:
+            layers.append((f"{file} (datasets.{dataset})", entry.get("datasets", {}).get(dataset, {})))
+        layers.append((f"{file} (scenarios.{scenario})", entry.get("scenarios", {}).get(scenario, {})))
+        override = self.config.get("overrides", {}).get(name, {})
+        layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
+        return layers
+
+    def label(self, name: str) -> str:
+        """How tables call a method."""
+        return self._methods[name].get("label", name)
+
+    # Overrides and tables ------------------------------------------------------------------------
+
+    def _check_overrides(self) -> None:
+        for name in self.config.get("overrides", {}):
+            if name not in self._methods:
+                where = origin(["overrides", name], self.files)
+                raise ConfigError(f"overrides.{name} in {where}: {suggestion(name, sorted(self._methods))}")
+
+    def _check_tables(self) -> None:
+        from recollect.tables.metric_info import METRICS
+
+        for i, table in enumerate(self.config["tables"]):
+            for key, allowed in (("scenarios", self.config["scenarios"]), ("methods", self.config["methods"]), ("metrics", list(METRICS))):  # fmt: skip
+                for j, value in enumerate(table.get(key, [])):
+                    if value not in allowed:
+                        where = origin(["tables", i, key, j], self.files)
+                        raise ConfigError(f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}")
+            if table.get("reference") not in (None, *self.config["methods"]):
+                where = origin(["tables", i, "reference"], self.files)
+                hint = suggestion(table["reference"], self.config["methods"])
+                raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
+
+    def tables(self) -> list[dict[str, Any]]:
+        """Table declarations, completed with the suite's scenarios, methods and labels."""
+        complete = []
+        for table in self.config["tables"]:
+            methods = table.get("methods", self.config["methods"])
+            complete.append(
+                {
+                    "reference": None,
+                    "note": "",
+                    **table,
+                    "scenarios": table.get("scenarios", self.config["scenarios"]),
+                    "methods": methods,
+                    "labels": {name: self.label(name) for name in methods},
+                }
+            )
+        return complete
+
+
+def _complete(parameters: dict[str, Parameter], values: dict[str, Any], method: str) -> dict[str, Any]:
+    chosen = {name: values.get(name, parameter.default) for name, parameter in parameters.items()}
+    missing = [name for name, value in chosen.items() if value is REQUIRED]
+    if missing:
+        raise ConfigError(f"method {method} needs a value for {', '.join(missing)} in {_relative(METHODS_FILE)}")
+    # 1 and 1.0 are one number and must give one hash.
+    return {k: float(v) if parameters[k].annotation == "float" else v for k, v in chosen.items()}

@@ -1,0 +1,80 @@
+"""The vocabulary of data sets: what one is, which files it needs, and what a loader hands back."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Counts = tuple[int, ...]
+BATCH_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One official file: where it belongs in `data_dir` and how to recognise a download of it.
+
+    Checksums and `size_bytes` (None: not published) concern downloads only; files found in `data_dir` may be
+    repacked and are verified by their decoded content instead.
+    """
+
+    path: str
+    urls: tuple[str, ...]
+    sha256: str | None = None
+    md5: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Train or test half of a decoded data set.
+
+    `y` holds labels, int64 (N,). `images` yields uint8 batches (b, C, H, W) that add up to N rows, in the
+    order of `y`, and may be consumed once: a set too large for memory decodes them lazily. `origin` is for
+    messages.
+    """
+
+    y: np.ndarray
+    images: Iterable[np.ndarray]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a loader returns: both halves, and the files (or folders) that were read."""
+
+    train: Part
+    test: Part
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Everything Recollect knows about one data set.
+
+    `load` reads official files from a `data_dir` and raises `MissingData` or `CorruptData`; sets without
+    `files` are embedded in a dependency and ignore it. `train_counts` / `test_counts` are images per class
+    (None: not known). `content_sha256` is `checksums.content_sha256` of the prepared arrays; `rows_sha256` is
+    the same idea blind to row order, for sets that circulate in several orders. None: only shapes and counts
+    are checked.
+    """
+
+    name: str
+    title: str
+    n_classes: int
+    input_shape: tuple[int, int, int]
+    files: tuple[RemoteFile, ...]
+    load: Callable[[Path], Decoded]
+    how_to_get: str
+    licence: str
+    citation: str
+    train_counts: Counts | None = None
+    test_counts: Counts | None = None
+    content_sha256: str | None = None
+    rows_sha256: str | None = None
+
+
+def in_batches(x: np.ndarray, rows: int = BATCH_ROWS) -> Iterator[np.ndarray]:
+    """Yield consecutive slices of at most `rows` rows, so that writers copy little at a time."""
+    for start in range(0, len(x), rows):
+        yield x[start : start + rows]

@@ -1,0 +1,170 @@
+"""Prepared data sets on disk: four .npy files and, written last, the dataset.json that vouches for them."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recollect.datasets.checksums import ARRAYS
+from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
+
+SCHEMA = 1
+INFO = "dataset.json"
+_KEYS = {
+    "schema": int,
+    "dataset": str,
+    "title": str,
+    "n_classes": int,
+    "input_shape": list,
+    "train": dict,
+    "test": dict,
+    "content_sha256": str,
+    "verified": str,
+    "source": str,
+    "files": list,
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared data set.
+
+    `info` is dataset.json; `train_x` / `test_x` are read-only memory maps, uint8 (N, C, H, W); `train_y` /
+    `test_y` int64 (N,).
+    """
+
+    info: dict[str, Any]
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn an OSError (read-only, disk full, quota, not a folder) into `CannotWrite` that names `folder`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotWrite(
+            f"Cannot write to {folder} ({reason}): free some space, correct its permissions or choose "
+            "another folder"
+        ) from error
+
+
+class NpyWriter:
+    """Write a .npy file front to back, a batch of rows at a time.
+
+    Plain writes, not a memory map: on a full disk a write fails with an error that can be told, while a
+    touched page of a sparse map kills the process.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self._path, self._dtype, self._shape = path, dtype, shape
+        self._rows = 0
+        with writing(path.parent):
+            self._stream = path.open("wb")
+            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self._stream, header)
+
+    def write(self, block: np.ndarray) -> None:
+        """Append rows; raises ValueError if dtype, row shape or the number of rows do not fit."""
+        fits = block.dtype == self._dtype and block.shape[1:] == self._shape[1:]
+        if not fits or self._rows + len(block) > self._shape[0]:
+            raise ValueError(
+                f"{self._path.name}: {block.dtype} {block.shape} does not fit {self._dtype} {self._shape}"
+            )
+        with writing(self._path.parent):
+            self._stream.write(np.ascontiguousarray(block).tobytes())
+        self._rows += len(block)
+
+    def close(self) -> None:
+        """Flush and close; raises ValueError when rows are missing."""
+        if self._rows != self._shape[0]:
+            raise ValueError(f"{self._path.name}: {self._rows} rows written of {self._shape[0]}")
+        with writing(self._path.parent):
+            self._stream.close()
+
+    def abandon(self) -> None:
+        """Close whatever was written, ignoring errors; for use while another error is on its way."""
+        try:
+            self._stream.close()
+        except OSError:
+            return
+
+
+def write_info(info: dict[str, Any], path: Path) -> None:
+    """Write dataset.json (sorted keys, so that the same content gives the same bytes)."""
+    with writing(path.parent):
+        path.write_text(json.dumps(info, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def open_prepared(out_dir: Path) -> Prepared:
+    """Open what `prepare` wrote, as read-only memory maps, after checking it against dataset.json.
+
+    Raises:
+        MissingData: nothing was prepared there.
+        CorruptData: dataset.json or an array is damaged or does not fit; says what to delete and redo.
+    """
+    info = read_info(out_dir)
+    arrays = {name: _open_array(out_dir, name) for name in ARRAYS}
+    for half in ("train", "test"):
+        n = info[half]["n"]
+        _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], np.dtype("u1"), (n, *info["input_shape"]))
+        _check_array(out_dir, f"{half}_y", arrays[f"{half}_y"], np.dtype("<i8"), (n,))
+    return Prepared(info=info, **arrays)
+
+
+def read_info(out_dir: Path) -> dict[str, Any]:
+    """Read and check dataset.json.
+
+    Raises:
+        MissingData: it is not there. CorruptData: it is not what `prepare` writes.
+    """
+    path = out_dir / INFO
+    if not os.path.isfile(path):
+        raise MissingData(
+            f"No prepared data set in {out_dir} ({INFO} is not there): prepare it first", looked=[str(path)]
+        )
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _redo(out_dir, f"{path} cannot be read ({error})") from error
+    if not isinstance(info, dict) or info.get("schema") != SCHEMA:
+        raise _redo(out_dir, f"{path} is not of schema {SCHEMA}")
+    wrong = [key for key, kind in _KEYS.items() if not isinstance(info.get(key), kind)]
+    wrong += [
+        half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)
+    ]
+    if wrong:
+        raise _redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
+    return info
+
+
+def _open_array(out_dir: Path, name: str) -> np.ndarray:
+    path = out_dir / f"{name}.npy"
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _redo(out_dir, f"{path} cannot be opened ({reason or error})") from error
+
+
+def _check_array(
+    out_dir: Path, name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]
+) -> None:
+    path = out_dir / f"{name}.npy"
+    if array.dtype != dtype or array.shape != shape:
+        raise _redo(out_dir, f"{path} is {array.dtype} {array.shape}, {INFO} says {dtype} {shape}")
+    if isinstance(array, np.memmap) and path.stat().st_size != array.offset + array.nbytes:
+        raise _redo(out_dir, f"{path} has bytes after its end")
+
+
+def _redo(out_dir: Path, what: str) -> CorruptData:
+    return CorruptData(f"{what}: delete {out_dir} and prepare the data set again")

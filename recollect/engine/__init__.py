@@ -1,0 +1,1 @@
+"""The engine: training loop, ready batches, checkpoints, predictions. Knows Avalanche; knows no method."""

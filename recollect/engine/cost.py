@@ -1,0 +1,71 @@
+"""What a run costs: wall and device seconds per phase, peak memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Cost:
+    """Seconds per named phase; on CUDA also the seconds between events on the device.
+
+    On a CPU device seconds are the processor seconds of this process.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.wall_s: dict[str, float] = defaultdict(float)
+        self.device_s: dict[str, float] = defaultdict(float)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what happens inside under ``name``."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        events = self._events()
+        try:
+            yield
+        finally:
+            self.wall_s[name] += time.perf_counter() - wall
+            self.device_s[name] += self._elapsed(events) if events else time.process_time() - cpu
+
+    def _events(self) -> tuple[torch.cuda.Event, torch.cuda.Event] | None:
+        if self.device.type != "cuda":
+            return None
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        return start, end
+
+    @staticmethod
+    def _elapsed(events: tuple[torch.cuda.Event, torch.cuda.Event]) -> float:
+        events[1].record()
+        torch.cuda.synchronize()
+        return events[0].elapsed_time(events[1]) / 1000
+
+    def vram_mb(self) -> float:
+        """Peak device memory in MiB, 0 on a CPU."""
+        return torch.cuda.max_memory_allocated(self.device) / 2**20 if self.device.type == "cuda" else 0.0
+
+    @staticmethod
+    def ram_mb() -> float:
+        """Peak resident memory of this process in MiB (all seeds of a shared process count together)."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        """Seconds so far, for a run that is resumed."""
+        return {"wall_s": dict(self.wall_s), "device_s": dict(self.device_s)}
+
+    def load_state_dict(self, state: dict[str, dict[str, float]]) -> None:
+        """Add the seconds of the part that ran before."""
+        for name, seconds in state["wall_s"].items():
+            self.wall_s[name] += seconds
+        for name, seconds in state["device_s"].items():
+            self.device_s[name] += seconds

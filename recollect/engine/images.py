@@ -1,0 +1,114 @@
+"""Images of one task, kept as uint8 and turned into float batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of one image array.
+
+    Attributes:
+        array: uint8 (N, C, H, W), a tensor on the device or a memory-mapped array.
+        rows: int64 (n,), which images of ``array`` belong here.
+        labels: int64 (n,) on the device.
+        task: task label of all of them.
+        transform: ``{}``, ``{"permute": [...]}`` or ``{"rotate_degrees": a}``.
+    """
+
+    array: Any
+    rows: np.ndarray
+    labels: Tensor
+    task: int
+    transform: dict[str, Any] = field(default_factory=dict)
+
+
+def rotation_grid(degrees: float, height: int, width: int, device: torch.device) -> Tensor:
+    """Sampling grid (1, H, W, 2) that turns an image counter-clockwise about its centre."""
+    angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    matrix = torch.stack([torch.stack([cos, -sin * height / width, 0 * cos]), torch.stack([sin * width / height, cos, 0 * cos])])
+    grid = torch.nn.functional.affine_grid(matrix[None], [1, 1, height, width], align_corners=False)
+    return grid.float().to(device)
+
+
+class _LoadedPart:
+    """A part made ready for gathering on the device."""
+
+    def __init__(self, part: Part, device: torch.device) -> None:
+        self.part = part
+        self.in_memory = isinstance(part.array, Tensor)
+        self.rows = torch.from_numpy(np.ascontiguousarray(part.rows)).to(device)
+        permutation = part.transform.get("permute")
+        self.permutation = None if permutation is None else torch.tensor(permutation, device=device)
+        degrees = part.transform.get("rotate_degrees", 0.0)
+        self.grid = rotation_grid(degrees, *part.array.shape[-2:], device) if degrees else None
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Float images in [0, 1], shape (len(index), C, H, W)."""
+        rows = self.rows[index]
+        if self.in_memory:
+            x = self.part.array.index_select(0, rows)
+        else:
+            # Sorted access keeps the reads of a memory map sequential; the order is put back afterwards.
+            order = torch.argsort(rows)
+            x = torch.from_numpy(self.part.array[rows[order].cpu().numpy()]).to(rows.device)[torch.argsort(order)]
+        if self.permutation is not None:
+            x = x.flatten(1).index_select(1, self.permutation).view_as(x)
+        x = x.float().div_(255)
+        if self.grid is not None:
+            grid = self.grid.expand(len(x), -1, -1, -1)
+            x = torch.nn.functional.grid_sample(x, grid, align_corners=False)
+        return x
+
+
+class TaskImages(Dataset[tuple[Tensor, int]]):
+    """The images of one or several tasks; a torch data set that also hands out whole batches.
+
+    Attributes:
+        labels: int64 (n,) on the device.
+        task_labels: int64 (n,) on the device.
+    """
+
+    def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
+        self.parts = list(parts)
+        self.device = device
+        self.labels = torch.cat([p.labels for p in self.parts]) if parts else torch.zeros(0, dtype=torch.long)
+        counts = [len(p.rows) for p in self.parts]
+        self.task_labels = torch.repeat_interleave(
+            torch.tensor([p.task for p in self.parts], dtype=torch.long), torch.tensor(counts, dtype=torch.long)
+        ).to(device)
+        self.starts = torch.tensor(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), device=device)
+        self._loaded = [_LoadedPart(p, device) for p in self.parts]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Float images in [0, 1] for positions ``index`` (int64, on the device)."""
+        if len(self._loaded) == 1:
+            return self._loaded[0].gather(index)
+        owner = torch.bucketize(index, self.starts[1:], right=True)
+        pieces, places = [], []
+        for number, loaded in enumerate(self._loaded):
+            place = torch.nonzero(owner == number).flatten()
+            pieces.append(loaded.gather(index[place] - self.starts[number]))
+            places.append(place)
+        return torch.cat(pieces)[torch.argsort(torch.cat(places))]
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        index = torch.tensor([position], device=self.device)
+        return self.gather(index)[0], int(self.labels[position])
+
+
+def merge(images: Sequence[TaskImages]) -> TaskImages:
+    """The union of several tasks' images; nothing is copied."""
+    return TaskImages([part for one in images for part in one.parts], images[0].device)

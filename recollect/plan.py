@@ -1,0 +1,173 @@
+"""What the workflow's rules ask: inputs, parameters and targets of a suite. Plain functions, no Snakemake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from recollect.config.suite import Suite
+from recollect.figures.names import figure_names
+from recollect.files import canonical_json
+from recollect.provenance.fingerprint import fingerprint
+from recollect.steps.places import Places
+from recollect.tables.files import TABLE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Seeds that one job trains."""
+
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """``seed3`` or ``seeds0-4``; part of rule and log names."""
+        if len(self.seeds) == 1:
+            return f"seed{self.seeds[0]}"
+        return f"seeds{self.seeds[0]}-{self.seeds[-1]}"
+
+
+class Plan:
+    """Answers to the rules. Arguments named ``wildcards`` carry ``scenario`` and ``method``.
+
+    Args:
+        suite: a checked configuration.
+    """
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._places = Places()
+        self._spec = lru_cache(maxsize=None)(self._make_spec)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], files: Sequence[str]) -> Plan:
+        """Check a configuration and plan it; raises RecollectError with one clear sentence."""
+        return cls(Suite.load(dict(config), files))
+
+    # Values --------------------------------------------------------------------------------------
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite."""
+        return self._suite.name
+
+    @property
+    def seeds(self) -> list[int]:
+        """All seeds."""
+        return self._suite.seeds
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """Seeds by job."""
+        return [Batch(tuple(seeds)) for seeds in self._suite.seed_batches()]
+
+    @property
+    def threads(self) -> int:
+        """Threads of a training job; part of the resolved settings, as sums depend on it."""
+        return self._suite.config["threads_per_job"]
+
+    @property
+    def mem_mb(self) -> int:
+        """Memory a training job may use, for schedulers."""
+        return self._suite.config["mem_mb"]
+
+    @property
+    def save_every_s(self) -> float:
+        """Seconds between saved states within a task."""
+        return 60.0 * self._suite.config["checkpoint_minutes"]
+
+    @property
+    def mlflow_uri(self) -> str:
+        """The MLflow store."""
+        return self._suite.config["mlflow"]["uri"]
+
+    @property
+    def data_dir_argument(self) -> str:
+        """Command-line arguments that say where data are looked for."""
+        offline = " --offline" if self._suite.config["offline"] else ""
+        return f"--data-dir '{self._suite.data_dir}'{offline}"
+
+    # Arguments of jobs ---------------------------------------------------------------------------
+
+    def scenario_argument(self, wildcards: Any) -> str:
+        """A resolved scenario as JSON."""
+        return canonical_json(self._suite.scenario(wildcards.scenario))
+
+    def train_spec(self, wildcards: Any) -> str:
+        """All that determines the numbers of a training job, as JSON; a change of it retrains."""
+        return self._spec(wildcards.scenario, wildcards.method)
+
+    def _make_spec(self, scenario: str, method: str) -> str:
+        engine = {"device": self._suite.config["device"], "threads": self.threads}
+        return canonical_json(
+            {
+                "scenario": self._suite.scenario(scenario),
+                "method": self._suite.method(method, scenario),
+                "engine": engine,
+                "code": fingerprint(self._suite.method_file(method)),
+            }
+        )
+
+    @cached_property
+    def suite_argument(self) -> str:
+        """What collecting and tabulating need to know, as JSON."""
+        keys = ("suite", "scenarios", "methods", "seeds", "confidence", "n_resamples")
+        chosen = {key: self._suite.config[key] for key in keys}
+        labels = {method: self._suite.label(method) for method in self._suite.config["methods"]}
+        titles = {s: self._suite.scenario(s).get("title", s) for s in self._suite.config["scenarios"]}
+        return canonical_json({**chosen, "tables": self._suite.tables(), "labels": labels, "titles": titles})
+
+    # Inputs and targets --------------------------------------------------------------------------
+
+    def _data_files(self, scenario: str) -> list[str]:
+        datasets = self._suite.scenario(scenario)["datasets"]
+        return [str(self._places.data(dataset) / "dataset.json") for dataset in datasets]
+
+    def split_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a scenario."""
+        return self._data_files(wildcards.scenario)
+
+    def train_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a scenario."""
+        return self._data_files(wildcards.scenario)
+
+    def evaluate_inputs(self, wildcards: Any) -> list[str]:
+        """Run records and predictions of all seeds."""
+        folders = [self._places.run(wildcards.scenario, wildcards.method, seed) for seed in self.seeds]
+        return [str(folder / name) for folder in folders for name in ("run.json", "predictions.npz")]
+
+    def evaluate_splits(self, wildcards: Any) -> list[str]:
+        """Manifests of all seeds."""
+        return [str(self._places.split(wildcards.scenario, seed)) for seed in self.seeds]
+
+    @cached_property
+    def collect_inputs(self) -> list[str]:
+        """Metrics of every scenario and method."""
+        config = self._suite.config
+        return [str(self._places.metrics(s, m)) for s in config["scenarios"] for m in config["methods"]]
+
+    @property
+    def collected(self) -> str:
+        """The collected frame."""
+        return str(self._places.collected(self.suite))
+
+    @cached_property
+    def table_files(self) -> list[str]:
+        """Every table in every format."""
+        folder = self._places.tables(self.suite)
+        ids = [table["id"] for table in self._suite.tables()]
+        return [str(folder / f"{name}{suffix}") for name in ids for suffix in TABLE_SUFFIXES]
+
+    @cached_property
+    def figure_files(self) -> list[str]:
+        """Every figure in every format."""
+        folder: Path = self._places.figures(self.suite)
+        return [str(folder / name) for name in figure_names(self._suite.config["scenarios"])]
+
+    @property
+    def tracked(self) -> str:
+        """What the MLflow step writes when it is done."""
+        return str(self._places.results / "track" / f"{self.suite}.json")

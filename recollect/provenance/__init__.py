@@ -1,0 +1,1 @@
+"""Where a number comes from: code fingerprint, versions, commit, device."""

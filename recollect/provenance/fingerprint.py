@@ -1,0 +1,103 @@
+"""A hash of the code that determines a method's numbers (contract 5).
+
+The parsed source of the method file and of every module of this repository that it or the engine imports,
+without comments, docstrings and layout. Reformatting changes nothing; a changed constant does.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+
+from recollect.errors import RecollectError
+from recollect.files import sha256_text
+from recollect.layout import METHOD_FOLDERS, ROOT
+
+PACKAGES = ("recollect", *METHOD_FOLDERS)
+ENGINE = "recollect.engine.runner"
+BESIDE_THE_NUMBERS = (
+    "recollect.config",
+    "recollect.engine.cost",
+    "recollect.engine.loading",
+    "recollect.engine.monitor",
+    "recollect.engine.progress",
+    "recollect.engine.record",
+    "recollect.errors",
+    "recollect.files",
+    "recollect.layout",
+    "recollect.provenance",
+)
+"""Modules a run imports that cannot change a prediction: display, bookkeeping, error texts."""
+
+
+def _module_file(name: str) -> Path | None:
+    base = ROOT.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] in PACKAGES}
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def canonical(node: object) -> str:
+    """A syntax tree as text: no positions, no bare strings, no empty fields (they differ between Pythons)."""
+    if isinstance(node, ast.AST):
+        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in fields)})"
+    if isinstance(node, list):
+        return "[" + ",".join(canonical(item) for item in node if not _is_docstring(item)) + "]"
+    return repr(node)
+
+
+@lru_cache(maxsize=512)
+def _parsed(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise RecollectError(f"{path}, line {error.lineno}, is not valid Python: {error.msg}") from None
+    return sha256_text(canonical(tree)), frozenset(_imports(tree))
+
+
+def source_hash(path: Path) -> tuple[str, frozenset[str]]:
+    """(hash of the canonical source, names of the repository's modules it imports)."""
+    stat = path.stat()
+    return _parsed(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def _beside(name: str) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in BESIDE_THE_NUMBERS)
+
+
+def code_closure(start: list[str]) -> dict[str, str]:
+    """Module name -> source hash, for ``start`` and all that they import from this repository."""
+    found: dict[str, str] = {}
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(name)
+        if name in found or path is None or _beside(name):
+            continue
+        found[name], imported = source_hash(path)
+        waiting.extend(sorted(imported))
+    return found
+
+
+def fingerprint(method_file: Path) -> str:
+    """The code fingerprint of a method: engine and method, 16 hex digits."""
+    module = ".".join(method_file.relative_to(ROOT).with_suffix("").parts)
+    parts = code_closure([ENGINE, module])
+    return sha256_text("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())))[:16]

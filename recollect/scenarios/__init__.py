@@ -1,0 +1,1 @@
+"""Scenarios: how a data set becomes a stream of tasks, written down in a split manifest."""

@@ -1,0 +1,155 @@
+"""The split manifest: which sample belongs to which task, with a hash of its own (contract 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recollect.files import canonical_json, read_json, sha256_text, write_text
+from recollect.scenarios import protocols
+from recollect.scenarios.protocols import SplitError, TaskIndices
+
+SCHEMA = 1
+PARTS = ("train", "validation", "test")
+OPTIONS: dict[str, set[str]] = {
+    "class-incremental": {"n_tasks", "class_order", "first_task_classes", "classes_per_task", "drop_remainder"},
+    "task-incremental": {"n_tasks", "class_order", "first_task_classes", "classes_per_task", "drop_remainder"},
+    "permuted-pixels": {"n_tasks"},
+    "rotated": {"n_tasks", "max_degrees"},
+    "corpora": set(),
+    "dirichlet": {"n_tasks", "alpha", "variant"},
+    "data-incremental": {"n_tasks"},
+}
+"""Protocol -> the scenario keys it understands. The middle three are domain-incremental."""
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """What a split needs to know of one data set: labels only, never the images."""
+
+    name: str
+    sha256: str
+    n_classes: int
+    n_pixels: int
+    train_y: np.ndarray
+    test_y: np.ndarray
+
+
+def label_offsets(sources: Sequence[SourceData], labels: str) -> list[int]:
+    """What is added to the labels of each data set: 0 for 'shared' labels, running sums for 'disjoint'."""
+    if labels == "shared":
+        return [0] * len(sources)
+    return [0, *np.cumsum([s.n_classes for s in sources])[:-1].tolist()]
+
+
+def _bounds(sources: Sequence[SourceData]) -> list[tuple[int, int, int, int]]:
+    a, c = (np.concatenate([[0], np.cumsum([len(y) for y in ys])]) for ys in _both(sources))
+    return [(int(a[i]), int(a[i + 1]), int(c[i]), int(c[i + 1])) for i in range(len(sources))]
+
+
+def _both(sources: Sequence[SourceData]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return [s.train_y for s in sources], [s.test_y for s in sources]
+
+
+def _tasks(
+    protocol: str, options: dict[str, Any], y: tuple[np.ndarray, np.ndarray], n_classes: int,
+    sources: Sequence[SourceData], seed: int,
+) -> list[TaskIndices]:  # fmt: skip
+    if protocol in ("class-incremental", "task-incremental"):
+        return protocols.class_incremental(*y, n_classes, seed, **options)
+    if protocol == "permuted-pixels":
+        return protocols.permuted_pixels(*y, n_classes, seed, n_pixels=sources[0].n_pixels, **options)
+    if protocol == "rotated":
+        return protocols.rotated(*y, n_classes, seed, **options)
+    if protocol == "corpora":
+        return protocols.corpora(*y, _bounds(sources))
+    if protocol == "dirichlet":
+        return protocols.dirichlet(*y, n_classes, seed, **options)
+    return protocols.data_incremental(*y, n_classes, seed, **options)
+
+
+def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed: int) -> dict[str, Any]:
+    """Split the data.
+
+    Args:
+        scenario: a resolved entry of ``config/scenarios.yaml``.
+        sources: the data sets it names, in order.
+        seed: of the class order, the draws and the validation hold-out.
+
+    Returns:
+        The manifest; ``index_sets`` holds each distinct list of row numbers once, tasks refer to them.
+
+    Raises:
+        SplitError: the split is impossible or leaves a task empty.
+    """
+    protocol = scenario["protocol"]
+    options = {key: scenario[key] for key in OPTIONS[protocol] if scenario.get(key) is not None}
+    labels = scenario.get("labels", "shared" if protocol == "corpora" else "disjoint")
+    offsets = label_offsets(sources, labels)
+    train_y, test_y = (
+        np.concatenate([y + o for y, o in zip(ys, offsets, strict=True)]) for ys in _both(sources)
+    )
+    n_classes = max(s.n_classes + o for s, o in zip(sources, offsets, strict=True))
+    tasks = _tasks(protocol, options, (train_y, test_y), n_classes, sources, seed)
+    fraction = float(scenario.get("validation", 0.0))
+    body: dict[str, Any] = {
+        "schema": SCHEMA,
+        "protocol": protocol,
+        "options": options,
+        "labels": labels,
+        "validation": fraction,
+        "seed": seed,
+        "datasets": [{"name": s.name, "sha256": s.sha256, "label_offset": o} for s, o in zip(sources, offsets, strict=True)],
+        "n_classes": n_classes,
+        "index_sets": {},
+        "tasks": [],
+    }  # fmt: skip
+    for number, task in enumerate(tasks):
+        body["tasks"].append(_task_entry(body["index_sets"], number, task, train_y, test_y, fraction, seed))
+    return {**body, "sha256": sha256_text(canonical_json(body))}
+
+
+def _task_entry(
+    sets: dict[str, list[int]], number: int, task: TaskIndices, train_y: np.ndarray, test_y: np.ndarray,
+    fraction: float, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    # One hold-out for all tasks that share their samples, so that no validation image is ever trained on.
+    shared = 0 if len(task.train) == len(train_y) else number
+    train, validation = protocols.hold_out(task.train, train_y, fraction, seed, shared)
+    if not len(train) or not len(task.test):
+        raise SplitError(f"task {number} has {len(train)} training and {len(task.test)} test samples: lower n_tasks")
+    entry: dict[str, Any] = {"classes": np.unique(np.concatenate([train_y[train], test_y[task.test]])).tolist()}
+    for part, rows in zip(PARTS, (train, validation, task.test), strict=True):
+        text = canonical_json(rows.tolist())
+        key = sha256_text(text)[:16]
+        sets.setdefault(key, rows.tolist())
+        entry[part] = key
+    return {**entry, "transform": task.transform}
+
+
+def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest as canonical JSON, one byte sequence for equal content."""
+    write_text(path, canonical_json(manifest) + "\n")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest and check it against its own hash.
+
+    Raises:
+        RecollectError: the file is missing, incomplete or was changed by hand.
+    """
+    redo = f"delete {path} and run again, it is made anew from the data"
+    manifest = read_json(path, redo)
+    body = {key: value for key, value in manifest.items() if key != "sha256"}
+    if manifest.get("sha256") != sha256_text(canonical_json(body)):
+        raise SplitError(f"{path} does not match its own SHA-256, it was changed or damaged: {redo}")
+    return manifest
+
+
+def rows(manifest: dict[str, Any], task: int, part: str) -> np.ndarray:
+    """Sorted row numbers of ``part`` (train, validation, test) of a task, int64."""
+    return np.asarray(manifest["index_sets"][manifest["tasks"][task][part]], dtype=np.int64)

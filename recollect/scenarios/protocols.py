@@ -1,0 +1,194 @@
+"""The protocols: pure functions from labels to the samples and classes of every task.
+
+All randomness comes from ``numpy.random.RandomState``, whose stream is frozen for ever (NEP 19), so
+that the same seed gives the same split on every machine and with every NumPy.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recollect.errors import RecollectError
+
+Labels = np.ndarray
+Transform = dict[str, Any]
+
+
+class SplitError(RecollectError):
+    """A split that the data do not allow."""
+
+
+@dataclass(frozen=True)
+class TaskIndices:
+    """One task: sorted row numbers into the training and test arrays, and how its images are changed."""
+
+    train: np.ndarray
+    test: np.ndarray
+    transform: Transform = field(default_factory=dict)
+
+
+def random_state(seed: int, purpose: str) -> np.random.RandomState:
+    """An independent frozen stream per (seed, purpose), so that one draw never shifts another."""
+    return np.random.RandomState([seed, zlib.crc32(purpose.encode())])
+
+
+def _where(labels: Labels, classes: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(np.isin(labels, classes))
+
+
+def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np.ndarray:
+    """The order in which classes arrive: 'fixed' (0, 1, ...), 'permuted' by the seed, or as given.
+
+    Raises:
+        SplitError: a given order names a class twice or one that does not exist.
+    """
+    if class_order == "fixed":
+        return np.arange(n_classes)
+    if class_order == "permuted":
+        return random_state(seed, "class order").permutation(n_classes)
+    order = np.asarray(class_order)
+    if len(set(class_order)) != len(class_order) or order.min() < 0 or order.max() >= n_classes:
+        raise SplitError(
+            f"class_order {list(class_order)} must name each class of 0..{n_classes - 1} at most once: correct it"
+        )
+    return order
+
+
+def task_sizes(
+    n_classes: int,
+    n_tasks: int,
+    first_task_classes: int | None = None,
+    classes_per_task: list[int] | None = None,
+    drop_remainder: bool = False,
+) -> list[int]:
+    """How many classes each task gets.
+
+    Raises:
+        SplitError: there are more tasks than classes, or the classes do not divide evenly.
+    """
+    if classes_per_task is not None:
+        if len(classes_per_task) != n_tasks or sum(classes_per_task) > n_classes:
+            raise SplitError(
+                f"classes_per_task {classes_per_task} must list {n_tasks} sizes that sum to at most {n_classes}"
+            )
+        return list(classes_per_task)
+    head = [] if first_task_classes is None else [first_task_classes]
+    rest, tasks = n_classes - sum(head), n_tasks - len(head)
+    if tasks > rest or rest < 0:
+        raise SplitError(f"{n_tasks} tasks from {n_classes} classes leave a task without classes: lower n_tasks")
+    if tasks and rest % tasks and not drop_remainder:
+        raise SplitError(
+            f"{rest} classes do not divide evenly into {tasks} tasks: choose another n_tasks, set "
+            "first_task_classes or classes_per_task, or drop_remainder: true"
+        )
+    return head + [rest // tasks] * tasks
+
+
+def class_incremental(
+    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, class_order: str | list[int] = "fixed",
+    first_task_classes: int | None = None, classes_per_task: list[int] | None = None, drop_remainder: bool = False,
+) -> list[TaskIndices]:  # fmt: skip
+    """Disjoint classes per task; every sample of a class belongs to the task of the class."""
+    order = order_classes(n_classes, class_order, seed)
+    sizes = task_sizes(len(order), n_tasks, first_task_classes, classes_per_task, drop_remainder)
+    groups = np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1])
+    return [TaskIndices(_where(train, group), _where(test, group)) for group in groups]
+
+
+def permuted_pixels(
+    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, n_pixels: int
+) -> list[TaskIndices]:
+    """Every task has all samples under its own pixel permutation; the first task is not permuted."""
+    rng = random_state(seed, "pixel permutations")
+    everything = np.arange(len(train)), np.arange(len(test))
+    permutations = [rng.permutation(n_pixels).tolist() for _ in range(n_tasks - 1)]
+    return [TaskIndices(*everything)] + [TaskIndices(*everything, {"permute": p}) for p in permutations]
+
+
+def rotated(
+    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, max_degrees: float = 180.0
+) -> list[TaskIndices]:
+    """Every task has all samples turned by its own angle, drawn from [0, max_degrees); the first is upright."""
+    rng = random_state(seed, "angles")
+    everything = np.arange(len(train)), np.arange(len(test))
+    angles = [0.0, *(float(a) for a in np.round(rng.uniform(0, max_degrees, n_tasks - 1), 6))]
+    return [TaskIndices(*everything, {"rotate_degrees": angle}) for angle in angles]
+
+
+def data_incremental(train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int) -> list[TaskIndices]:
+    """Training samples shuffled into equal shards, all classes in each; every task has the whole test set."""
+    if n_tasks > len(train):
+        raise SplitError(f"{n_tasks} tasks from {len(train)} samples leave a task empty: lower n_tasks")
+    shards = np.array_split(random_state(seed, "shards").permutation(len(train)), n_tasks)
+    return [TaskIndices(np.sort(shard), np.arange(len(test))) for shard in shards]
+
+
+def corpora(train: Labels, test: Labels, bounds: list[tuple[int, int, int, int]]) -> list[TaskIndices]:
+    """Corpus after corpus: task i holds rows train[a:b] and test[c:d] of ``bounds[i] = (a, b, c, d)``."""
+    return [TaskIndices(np.arange(a, b), np.arange(c, d)) for a, b, c, d in bounds]
+
+
+def dirichlet_shares(n_classes: int, n_tasks: int, alpha: float, variant: str, seed: int) -> np.ndarray:
+    """Share of class c that goes to task b, shape (n_classes, n_tasks).
+
+    ``adapt_align`` (Adapt & Align section 7.1, Multiband VAE datasetGen): p_c ~ Dirichlet(alpha/T per task),
+    then task sizes are equalised, p_cb <- p_cb * C / ((sum_c p_cb) * (T + 2)); about T/(T + 2) of the
+    data is used. ``plain``: p_c ~ Dirichlet(alpha per task), all data are used.
+    """
+    rng = random_state(seed, "dirichlet")
+    concentration = alpha / n_tasks if variant == "adapt_align" else alpha
+    shares = rng.dirichlet(np.full(n_tasks, concentration), size=n_classes)
+    if variant == "adapt_align":
+        shares = shares * n_classes / (shares.sum(axis=0, keepdims=True) * (n_tasks + 2))
+    return shares
+
+
+def _deal(rows: np.ndarray, shares: np.ndarray, exhaustive: bool) -> list[np.ndarray]:
+    """Cut the shuffled rows of one class into tasks, in task order, until the class is used up."""
+    if exhaustive:
+        cuts = np.round(np.cumsum(shares)[:-1] * len(rows)).astype(int)
+    else:
+        cuts = np.minimum(np.cumsum((len(rows) * shares).astype(int)), len(rows))
+    return np.split(rows, cuts)[: len(shares)]
+
+
+def dirichlet(
+    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, alpha: float, variant: str = "adapt_align"
+) -> list[TaskIndices]:
+    """Every class spread over the tasks in Dirichlet shares, the same shares for training and test data.
+
+    Raises:
+        SplitError: a task gets no training or no test samples.
+    """
+    shares = dirichlet_shares(n_classes, n_tasks, alpha, variant, seed)
+    dealt: dict[str, list[np.ndarray]] = {}
+    for part, labels in (("train", train), ("test", test)):
+        rng = random_state(seed, f"dirichlet {part}")
+        hands = [
+            _deal(rng.permutation(np.flatnonzero(labels == c)), shares[c], variant == "plain") for c in range(n_classes)
+        ]
+        dealt[part] = [np.sort(np.concatenate([hand[b] for hand in hands])) for b in range(n_tasks)]
+    for task in range(n_tasks):
+        if not len(dealt["train"][task]) or not len(dealt["test"][task]):
+            raise SplitError(
+                f"task {task} of the Dirichlet split (alpha {alpha}, seed {seed}) is empty: "
+                "use fewer tasks, a larger alpha or another seed"
+            )
+    return [TaskIndices(a, b) for a, b in zip(dealt["train"], dealt["test"], strict=True)]
+
+
+def hold_out(rows: np.ndarray, labels: Labels, fraction: float, seed: int, task: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split training rows into (training, validation), class by class; a class keeps at least one row."""
+    if fraction == 0.0:
+        return rows, rows[:0]
+    rng = random_state(seed, f"validation {task}")
+    held = []
+    for label in np.unique(labels[rows]):
+        mine = rng.permutation(rows[labels[rows] == label])
+        held.append(mine[: min(round(len(mine) * fraction), len(mine) - 1)])
+    validation = np.sort(np.concatenate(held))
+    return np.setdiff1d(rows, validation, assume_unique=True), validation

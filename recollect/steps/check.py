@@ -1,0 +1,23 @@
+"""Check: say which runs of a collected suite did not come out."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from recollect.errors import RecollectError
+
+
+def check(collected: Path) -> None:
+    """Raise one sentence if any run is not ok.
+
+    Raises:
+        RecollectError: naming up to five runs and their reasons.
+    """
+    with Path(collected).open(newline="") as file:
+        bad = [row for row in csv.DictReader(file) if row["status"] != "ok"]
+    if not bad:
+        return
+    shown = "; ".join(f"{r['scenario']}/{r['method']} seed {r['seed']} {r['status']} ({r['reason']})" for r in bad[:5])
+    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    raise RecollectError(f"{len(bad)} runs did not come out, the tables say which: {shown}{more}")

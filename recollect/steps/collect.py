@@ -1,0 +1,67 @@
+"""Collect: the metrics of all runs of a suite in one tidy frame; what is missing is a row that says so."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from recollect.errors import RecollectError
+from recollect.files import read_json, write_text
+from recollect.steps.evaluate import evaluate_run
+from recollect.steps.places import Places
+
+COLUMNS = ("scenario", "method", "seed", "metric", "value", "status", "reason")
+
+
+def expected(suite: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """(scenario, method, seed) of every run that the suite asks for."""
+    return [(s, m, k) for s in suite["scenarios"] for m in suite["methods"] for k in suite["seeds"]]
+
+
+def _rows(scenario: str, method: str, run: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    key = (scenario, method, run["seed"])
+    if run["status"] != "ok":
+        yield (*key, "", "", run["status"], run["reason"])
+        return
+    for name, value in sorted({**run["metrics"], **run["costs"]}.items()):
+        yield (*key, name, repr(value), "ok", "")
+
+
+def _metrics(places: Places, scenario: str, method: str, partial: bool) -> dict[int, dict[str, Any]]:
+    path = places.metrics(scenario, method)
+    if path.is_file() or not partial:
+        redo = "run the evaluate step again"
+        return {run["seed"]: run for run in read_json(path, redo)["runs"]}
+    return {}
+
+
+def _missing(places: Places, scenario: str, method: str, seed: int) -> dict[str, Any]:
+    """A run without metrics: evaluated now if it has finished, else a row with the reason."""
+    try:
+        if (places.run(scenario, method, seed) / "run.json").is_file():
+            return evaluate_run(places, scenario, method, seed)
+    except RecollectError as error:
+        return {"seed": seed, "status": "failed", "reason": str(error)}
+    return {"seed": seed, "status": "not run", "reason": "no finished run"}
+
+
+def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> None:
+    """Write the collected frame as CSV.
+
+    Args:
+        suite: name, scenarios, methods and seeds.
+        places: the results folder.
+        partial: take what is there; otherwise every metrics file must exist.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for scenario in suite["scenarios"]:
+        for method in suite["methods"]:
+            runs = _metrics(places, scenario, method, partial)
+            for seed in suite["seeds"]:
+                run = runs.get(seed) or _missing(places, scenario, method, seed)
+                writer.writerows(_rows(scenario, method, run))
+    write_text(places.collected(suite["suite"]), buffer.getvalue())

@@ -1,0 +1,89 @@
+"""Evaluate: stored predictions become matrices and metrics. No model, no device, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recollect.datasets import open_prepared
+from recollect.files import read_json, sha256_file, write_json
+from recollect.metrics.accuracy import MetricError, accuracy_matrix, all_variants
+from recollect.scenarios.manifest import read_manifest, rows
+from recollect.steps.places import Places
+
+REDO = "delete the folder of this run and run again"
+OPEN_PROTOCOLS = ("permuted-pixels", "rotated", "corpora", "data-incremental")
+"""Protocols whose outputs are all open from the start, so that forward transfer is defined."""
+
+
+def stream_labels(places: Places, manifest: dict[str, Any], part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of a stream, all tasks one after another, and the number of samples of each task."""
+    source = "test_y" if part == "test" else "train_y"
+    datasets = [(open_prepared(places.data(d["name"])), d["label_offset"]) for d in manifest["datasets"]]
+    labels = np.concatenate([np.asarray(getattr(data, source)) + offset for data, offset in datasets])
+    picked = [labels[rows(manifest, task, part)] for task in range(len(manifest["tasks"]))]
+    return np.concatenate(picked), np.array([len(p) for p in picked])
+
+
+def _predictions(folder: Path, record: dict[str, Any]) -> dict[str, np.ndarray]:
+    path = folder / "predictions.npz"
+    if not path.is_file() or sha256_file(path) != record["predictions_sha256"]:
+        raise MetricError(f"{path} is missing or does not match its run.json: {REDO}")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
+    """Nested list with None for NaN, as JSON has none."""
+    return [_numbers(v) if isinstance(v, np.ndarray) else None if np.isnan(v) else float(v) for v in values]
+
+
+def costs(record: dict[str, Any]) -> dict[str, float]:
+    """The cost metrics of a run."""
+    named = {
+        "wall_s": record["wall_s"].get("train"),
+        "device_s": record["device_s"].get("train"),
+        "vram_mb": record["vram_mb"],
+        "ram_mb": record["ram_mb"],
+        "carried_bytes": max(record["carried_bytes"], default=None),
+        "parameters": record["parameters"],
+        "it_per_s": record["it_per_s"],
+    }
+    return {name: float(value) for name, value in named.items() if value is not None}
+
+
+def evaluate_run(places: Places, scenario: str, method: str, seed: int) -> dict[str, Any]:
+    """Matrix and metrics of one run.
+
+    Raises:
+        RecollectError: a file of the run is missing, damaged or belongs to another split.
+    """
+    folder = places.run(scenario, method, seed)
+    record = read_json(folder / "run.json", REDO)
+    split_file = places.split(scenario, seed)
+    manifest = read_manifest(split_file)
+    if record["split_sha256"] != manifest["sha256"]:
+        raise MetricError(f"{folder} was trained on another split than {split_file}: {REDO}")
+    result: dict[str, Any] = {"seed": seed, "status": record["status"], "reason": record["reason"]}
+    result |= {"costs": costs(record), "metrics": {}, "validation": {}}
+    predictions = _predictions(folder, record)
+    for part, name in (("test", "metrics"), ("validation", "validation")):
+        if part not in predictions:
+            continue
+        labels, sizes = stream_labels(places, manifest, part)
+        R, initial = accuracy_matrix(predictions[part], labels, sizes)
+        if part == "test":
+            result |= {"matrix": _numbers(R), "initial": _numbers(initial), "test_sizes": sizes.tolist()}
+        if record["status"] == "ok":
+            defined = manifest["protocol"] in OPEN_PROTOCOLS
+            result[name] = all_variants(R, sizes, initial, forward_defined=defined)
+    return result
+
+
+def evaluate(scenario: str, method: str, seeds: Sequence[int], places: Places) -> None:
+    """Write the metrics file of a method on a scenario."""
+    runs = [evaluate_run(places, scenario, method, seed) for seed in seeds]
+    write_json(places.metrics(scenario, method), {"scenario": scenario, "method": method, "runs": runs})

@@ -1,0 +1,44 @@
+"""Where every step finds and leaves its files, below one results folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Places:
+    """Paths below ``results``; the one place that knows the layout.
+
+    Args:
+        results: the results folder, usually ``results``.
+    """
+
+    def __init__(self, results: str | Path = "results") -> None:
+        self.results = Path(results)
+
+    def data(self, dataset: str) -> Path:
+        """Decoded arrays of a data set."""
+        return self.results / "data" / dataset
+
+    def split(self, scenario: str, seed: int | str) -> Path:
+        """A split manifest."""
+        return self.results / "splits" / scenario / f"seed{seed}.json"
+
+    def run(self, scenario: str, method: str, seed: int | str) -> Path:
+        """The folder of a run."""
+        return self.results / "runs" / scenario / method / f"seed{seed}"
+
+    def metrics(self, scenario: str, method: str) -> Path:
+        """Matrices and metrics of all seeds of a method."""
+        return self.results / "metrics" / scenario / f"{method}.json"
+
+    def collected(self, suite: str) -> Path:
+        """The tidy frame of a suite."""
+        return self.results / "collected" / f"{suite}.csv"
+
+    def tables(self, suite: str) -> Path:
+        """The folder of a suite's tables."""
+        return self.results / "tables" / suite
+
+    def figures(self, suite: str) -> Path:
+        """The folder of a suite's figures."""
+        return self.results / "figures" / suite

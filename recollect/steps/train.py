@@ -1,0 +1,99 @@
+"""Train: all seeds of one method on one scenario, in one process that pays for its imports once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recollect.datasets import Prepared, open_prepared
+from recollect.engine.device import choose_device
+from recollect.engine.runner import Plan, SeedRunner
+from recollect.errors import RecollectError
+from recollect.scenarios.benchmark import Pool, build_benchmark
+from recollect.scenarios.manifest import read_manifest
+from recollect.steps.places import Places
+
+IN_MEMORY_BYTES = 4 << 30
+"""Data sets up to this size are kept on the device; larger ones stay memory-mapped."""
+
+
+def _on_device(array: np.ndarray, device: torch.device, limit: int) -> Tensor | np.ndarray:
+    if array.nbytes > limit:
+        return array
+    return torch.from_numpy(np.array(array)).to(device)
+
+
+@dataclass
+class LoadedData:
+    """The data sets of a scenario, loaded once for all seeds of a job."""
+
+    datasets: list[Prepared]
+    device: torch.device
+    limit: int = IN_MEMORY_BYTES
+    pools: dict[tuple[str, tuple[int, ...]], Pool] = field(default_factory=dict)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W); all data sets of a scenario must agree."""
+        shapes = {tuple(data.info["input_shape"]) for data in self.datasets}
+        if len(shapes) != 1:
+            names = [data.info["dataset"] for data in self.datasets]
+            raise RecollectError(f"data sets {names} differ in image shape {sorted(shapes)}: use sets of one shape")
+        return shapes.pop()
+
+    @property
+    def sha256(self) -> list[str]:
+        """Content hashes, in order."""
+        return [data.info["content_sha256"] for data in self.datasets]
+
+    def pool(self, part: str, offsets: Sequence[int]) -> Pool:
+        """The images of ``train`` or ``test`` with their labels moved by ``offsets``."""
+        key = (part, tuple(offsets))
+        if key not in self.pools:
+            arrays = [_on_device(getattr(d, f"{part}_x"), self.device, self.limit) for d in self.datasets]
+            labels = [np.asarray(getattr(d, f"{part}_y")) + o for d, o in zip(self.datasets, offsets, strict=True)]
+            self.pools[key] = Pool(arrays, torch.from_numpy(np.concatenate(labels)).to(self.device))
+        return self.pools[key]
+
+    def benchmark(self, manifest: dict[str, Any], split_file: str) -> Any:
+        """The Avalanche benchmark of a manifest made for exactly these data.
+
+        Raises:
+            RecollectError: the manifest was made for other data.
+        """
+        if [entry["sha256"] for entry in manifest["datasets"]] != self.sha256:
+            raise RecollectError(f"{split_file} was made for other data: delete it and run again")
+        offsets = [entry["label_offset"] for entry in manifest["datasets"]]
+        return build_benchmark(manifest, self.pool("train", offsets), self.pool("test", offsets))
+
+
+def train(
+    spec: dict[str, Any], seeds: Sequence[int], places: Places, *, save_every_s: float = 300.0, evaluate: bool = True
+) -> list[dict[str, Any]]:
+    """Train every seed and return the run records.
+
+    Args:
+        spec: resolved scenario, method, engine and code fingerprint.
+        seeds: which runs.
+        places: the results folder; splits and data must be there.
+        save_every_s: seconds between saved states within a task.
+        evaluate: False skips the predictions (the weights come out the same).
+    """
+    device = choose_device(spec["engine"]["device"])
+    scenario = spec["scenario"]
+    data = LoadedData([open_prepared(places.data(name)) for name in scenario["datasets"]], device)
+    plan = Plan(spec, save_every_s, evaluate)
+    records = []
+    for seed in seeds:
+        split_file = places.split(scenario["id"], seed)
+        manifest = read_manifest(split_file)
+        benchmark = data.benchmark(manifest, str(split_file))
+        folder = places.run(scenario["id"], spec["method"]["id"], seed)
+        runner = SeedRunner(plan, seed, benchmark, data.input_shape, folder, manifest["sha256"], data.sha256)
+        records.append(runner.run())
+    return records

@@ -1,0 +1,151 @@
+"""What each metric is called, in which unit it is shown, and how it is defined (contract 4).
+
+Notation: R[t,i] is the accuracy on task i after training task t, both counted from 1 to T.
+Accuracies are fractions in the data and are shown in percent.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from recollect.errors import RecollectError
+from recollect.tables.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """One metric.
+
+    `scale` times a value of the data gives the number shown, in `unit`, with `decimals` digits.
+    """
+
+    name: str
+    label: str
+    unit: Literal["%", "s", "MB", "bytes", "it/s"]
+    direction: Literal["up", "down"]
+    decimals: int
+    scale: float
+    definition: str
+
+    @property
+    def data_unit(self) -> str:
+        """Unit of the unscaled data."""
+        return "fraction" if self.unit == "%" else self.unit
+
+    @property
+    def heading(self) -> str:
+        """Label with unit and an arrow to the better side."""
+        return f"{self.label} ({self.unit}) {'↑' if self.direction == 'up' else '↓'}"
+
+    def show(self, value: float, *, sign: bool = False) -> str:
+        """Format a value of the data for a table; negative zero is written as zero."""
+        text = format(value * self.scale, f"{'+' if sign else ''}.{self.decimals}f")
+        if not any(digit in text for digit in "123456789"):
+            return text.lstrip("+-")
+        return text
+
+
+def _accuracy(name: str, label: str, direction: Literal["up", "down"], definition: str) -> MetricInfo:
+    return MetricInfo(name, label, "%", direction, 2, 100.0, definition)
+
+
+_ALL = (
+    _accuracy(
+        "avg_acc_unweighted",
+        "Accuracy",
+        "up",
+        "final average accuracy, every task counting the same: mean over i = 1..T of R[T,i].",
+    ),
+    _accuracy(
+        "avg_acc_weighted",
+        "Weighted accuracy",
+        "up",
+        "final average accuracy, every test sample counting the same: sum over i of n_i R[T,i] / sum over i"
+        " of n_i, with n_i the test samples of task i.",
+    ),
+    _accuracy(
+        "avg_inc_acc",
+        "Incremental accuracy",
+        "up",
+        "average incremental accuracy: mean over t = 1..T of A_t, with A_t the mean over i = 1..t of R[t,i].",
+    ),
+    _accuracy(
+        "avg_inc_acc_unweighted",
+        "Incremental accuracy",
+        "up",
+        "average incremental accuracy, every task counting the same: mean over t = 1..T of A_t, with A_t the"
+        " mean over i = 1..t of R[t,i].",
+    ),
+    _accuracy(
+        "avg_inc_acc_weighted",
+        "Weighted incremental accuracy",
+        "up",
+        "average incremental accuracy, every test sample counting the same: mean over t = 1..T of A_t, with"
+        " A_t the sum over i = 1..t of n_i R[t,i] / sum over i = 1..t of n_i, n_i its test samples.",
+    ),
+    _accuracy(
+        "forgetting_max",
+        "Forgetting (max)",
+        "down",
+        "best minus final: mean over i = 1..T-1 of (max over t = i..T of R[t,i]) - R[T,i].",
+    ),
+    _accuracy(
+        "forgetting_initial",
+        "Forgetting (initial)",
+        "down",
+        "just learnt minus final: mean over i = 1..T-1 of R[i,i] - R[T,i].",
+    ),
+    _accuracy(
+        "forgetting_chaudhry",
+        "Forgetting (Chaudhry)",
+        "down",
+        "best before the last task minus final (Chaudhry et al. 2018): mean over i = 1..T-1 of"
+        " (max over t = 1..T-1 of R[t,i]) - R[T,i].",
+    ),
+    _accuracy(
+        "bwt",
+        "Backward transfer",
+        "up",
+        "backward transfer (Lopez-Paz & Ranzato 2017): mean over i = 1..T-1 of R[T,i] - R[i,i].",
+    ),
+    _accuracy(
+        "fwt",
+        "Forward transfer",
+        "up",
+        "forward transfer (Lopez-Paz & Ranzato 2017): mean over i = 2..T of R[i-1,i] - b_i, with b_i the"
+        " accuracy on task i of the untrained network.",
+    ),
+    MetricInfo("wall_s", "Wall time", "s", "down", 1, 1.0, "elapsed seconds of one run, all tasks together."),
+    MetricInfo(
+        "device_s", "Device time", "s", "down", 1, 1.0, "seconds the compute device was busy in one run."
+    ),
+    MetricInfo(
+        "vram_mb", "GPU memory", "MB", "down", 0, 1.0, "peak memory allocated on the accelerator in one run."
+    ),
+    MetricInfo("ram_mb", "Memory", "MB", "down", 0, 1.0, "peak resident memory of the process in one run."),
+    MetricInfo(
+        "carried_bytes",
+        "Carried",
+        "bytes",
+        "down",
+        0,
+        1.0,
+        "bytes carried from one task to the next: stored weights, exemplars, logits and statistics.",
+    ),
+    MetricInfo(
+        "it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."
+    ),
+)
+
+METRICS = MappingProxyType({info.name: info for info in _ALL})
+
+
+def metric_info(name: str) -> MetricInfo:
+    """Look a metric up.
+
+    Raises:
+        RecollectError: the metric is unknown; close matches are named.
+    """
+    if name not in METRICS:
+        raise RecollectError(f"unknown metric '{name}'.{did_you_mean(name, METRICS)}")
+    return METRICS[name]

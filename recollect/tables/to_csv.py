@@ -1,0 +1,41 @@
+"""Tidy CSV at full precision: the machine-readable form, and back."""
+
+import io
+from typing import TYPE_CHECKING
+
+from recollect.errors import RecollectError
+from recollect.tables.build import COLUMNS, DEFAULTS
+from recollect.tables.collected import require_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_csv(frame: "pd.DataFrame") -> str:
+    """Render the tidy frame; `seeds` and `values` become numbers separated by a space."""
+    flat = frame.copy()
+    for column in ("seeds", "values"):
+        flat[column] = [" ".join(map(repr, numbers)) for numbers in frame[column]]
+    return str(flat.to_csv(index=False, lineterminator="\n"))
+
+
+def from_csv(text: str) -> "pd.DataFrame":
+    """Read `to_csv`'s text back into the same frame.
+
+    Raises:
+        RecollectError: the text is no such CSV, or a column is missing.
+    """
+    import pandas as pd
+
+    words = [name for name, default in DEFAULTS.items() if isinstance(default, str)]
+    types = dict.fromkeys([*words, "seeds", "values"], str)
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=types, float_precision="round_trip")
+    except ValueError as error:
+        raise RecollectError(f"a table CSV cannot be read ({error}); make the table again.") from None
+    require_columns(frame, COLUMNS, "a table CSV")
+    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
+    for column, kind in (("seeds", int), ("values", float)):
+        texts = frame[column].astype(object).where(frame[column].notna(), "")
+        frame[column] = [[kind(word) for word in text.split()] for text in texts]
+    return frame[list(COLUMNS)]

@@ -1,0 +1,14 @@
+# evaluate: stored predictions become matrices and metrics, without a model
+rule evaluate:
+    input:
+        runs=PLAN.evaluate_inputs,
+        splits=PLAN.evaluate_splits,
+    output:
+        "results/metrics/{scenario}/{method}.json",
+    log:
+        "results/logs/evaluate/{scenario}/{method}.log",
+    params:
+        seeds=PLAN.seeds,
+    localrule: True
+    shell:
+        "{RECOLLECT} evaluate {wildcards.scenario} {wildcards.method} --seeds {params.seeds} 2> {log}"

@@ -1,0 +1,18 @@
+# split: a scenario and a seed become a content-addressed manifest
+for batch in PLAN.batches:
+
+    rule:
+        name:
+            f"split_{batch.name}"
+        input:
+            PLAN.split_inputs,
+        output:
+            expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
+        log:
+            f"results/logs/split/{{scenario}}/{batch.name}.log",
+        params:
+            scenario=PLAN.scenario_argument,
+            seeds=batch.seeds,
+        localrule: True
+        shell:
+            "{RECOLLECT} split --scenario {params.scenario:q} --seeds {params.seeds} 2> {log}"

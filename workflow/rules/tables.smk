@@ -1,0 +1,43 @@
+# tables and figures: from the collected frame and the stored matrices
+rule tables:
+    input:
+        PLAN.collected,
+    output:
+        PLAN.table_files,
+    log:
+        f"results/logs/tables/{PLAN.suite}.log",
+    params:
+        suite=PLAN.suite_argument,
+    localrule: True
+    shell:
+        "{RECOLLECT} tables --suite {params.suite:q} 2> {log}"
+
+
+rule figures:
+    input:
+        collected=PLAN.collected,
+        metrics=PLAN.collect_inputs,
+    output:
+        PLAN.figure_files,
+    log:
+        f"results/logs/figures/{PLAN.suite}.log",
+    params:
+        suite=PLAN.suite_argument,
+    localrule: True
+    shell:
+        "{RECOLLECT} figures --suite {params.suite:q} 2> {log}"
+
+
+# Last of all: says which runs did not come out, with a status that a script notices.
+rule check_runs:
+    input:
+        collected=PLAN.collected,
+        tables=PLAN.table_files,
+        figures=PLAN.figure_files,
+    output:
+        touch(f"results/tables/{PLAN.suite}/.complete"),
+    log:
+        f"results/logs/check/{PLAN.suite}.log",
+    localrule: True
+    shell:
+        "{RECOLLECT} check {input.collected} 2> {log}"

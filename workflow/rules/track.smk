@@ -1,0 +1,14 @@
+# track: the one writer of the MLflow store; files stay the truth
+rule track:
+    input:
+        PLAN.collect_inputs,
+    output:
+        PLAN.tracked,
+    log:
+        f"results/logs/track/{PLAN.suite}.log",
+    params:
+        suite=PLAN.suite_argument,
+        uri=PLAN.mlflow_uri,
+    localrule: True
+    shell:
+        "{RECOLLECT} track --suite {params.suite:q} --uri {params.uri:q} --receipt {output} 2> {log}"

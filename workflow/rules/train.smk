@@ -1,0 +1,29 @@
+# train: all seeds of a batch in one process; state of unfinished runs lies beside the outputs
+for batch in PLAN.batches:
+
+    rule:
+        name:
+            f"train_{batch.name}"
+        input:
+            splits=expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
+            data=PLAN.train_inputs,
+        output:
+            expand(
+                "results/runs/{{scenario}}/{{method}}/seed{seed}/{file}",
+                seed=batch.seeds,
+                file=["run.json", "predictions.npz"],
+            ),
+        log:
+            f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.log",
+        benchmark:
+            f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.tsv"
+        params:
+            spec=PLAN.train_spec,
+            seeds=batch.seeds,
+            save_every_s=PLAN.save_every_s,
+        threads: PLAN.threads
+        resources:
+            mem_mb=PLAN.mem_mb,
+        shell:
+            "{RECOLLECT} train --spec {params.spec:q} --seeds {params.seeds} "
+            "--save-every {params.save_every_s} 2> {log}"
