@@ -21,7 +21,10 @@ def _fetch(a: argparse.Namespace) -> None:
     from recollect.datasets import prepare
     from recollect.steps.places import Places
 
-    prepare(a.dataset, Path(a.data_dir), Places(a.results).data(a.dataset), offline=a.offline)
+    folder = Path(a.data_dir)
+    if a.data_dir == "data":  # the default place is ours to make; one that was named must exist
+        folder.mkdir(exist_ok=True)
+    prepare(a.dataset, folder, Places(a.results).data(a.dataset), offline=a.offline)
 
 
 def _split(a: argparse.Namespace) -> None:
@@ -35,7 +38,7 @@ def _train(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.train import train
 
-    train(a.spec, a.seeds, Places(a.results), save_every_s=a.save_every, evaluate=not a.no_evaluation)
+    train(a.spec, a.seeds, Places(a.results), save_every_s=a.save_every)
 
 
 def _evaluate(a: argparse.Namespace) -> None:
@@ -97,6 +100,21 @@ def _show(a: argparse.Namespace) -> None:
     show(Places(a.results).tables(a.suite), sys.stdout)
 
 
+def _select(a: argparse.Namespace) -> None:
+    from recollect.config.schema import read_yaml
+    from recollect.config.suite import Suite
+    from recollect.layout import ROOT
+    from recollect.steps.places import Places
+    from recollect.steps.select import parse_grid, select
+
+    files = [ROOT / "config" / "default.yaml", *a.configfile]
+    merged = {key: value for path in files for key, value in read_yaml(path).items()}
+    suite = Suite.load(merged, files)
+    for chosen, mean, std in select(suite, a.scenario, a.method, parse_grid(a.grid), a.seeds, Places(a.results)):
+        sys.stdout.write(f"{mean:.4f} +- {std:.4f}  {json.dumps(chosen)}\n")
+        sys.stdout.flush()
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
@@ -121,7 +139,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--spec": {"type": _json, "required": True, "help": "resolved run specification as JSON, or @file"},
         "--seeds": _SEEDS,
         "--save-every": {"type": float, "default": 300.0, "metavar": "S", "help": "seconds between saved states within a task"},
-        "--no-evaluation": {"action": "store_true", "help": "skip predictions; the weights come out the same"},
     }),
     "evaluate": (_evaluate, "turn stored predictions into matrices and metrics", {
         "scenario": {"help": "scenario id"},
@@ -139,6 +156,13 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--suite": _SUITE,
         "--uri": {"required": True, "help": "sqlite:///file or http://server"},
         "--receipt": {"type": Path, "required": True, "help": "file that is written when all is stored"},
+    }),
+    "select": (_select, "compare hyper-parameters on validation data; test data are not touched", {
+        "scenario": {"help": "scenario id"},
+        "method": {"help": "method id"},
+        "--grid": {"nargs": "+", "required": True, "metavar": "NAME=V,V", "help": "values to try, e.g. lr=0.1,0.03"},
+        "--seeds": {"type": int, "nargs": "+", "default": [100, 101, 102], "help": "seeds no report uses"},
+        "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
     }),
     "show": (_show, "print a suite's tables and say where they lie", {"suite": {"help": "suite name"}}),
 }  # fmt: skip

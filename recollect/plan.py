@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 from recollect.config.suite import Suite
-from recollect.figures.names import figure_names
 from recollect.files import canonical_json
+from recollect.figures.draw import figure_paths
 from recollect.provenance.fingerprint import fingerprint
 from recollect.steps.places import Places
-from recollect.tables.files import TABLE_SUFFIXES
+from recollect.steps.suite_figures import figure_declaration
+from recollect.tables.write import table_paths
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,16 @@ class Plan:
         )
 
     @cached_property
-    def suite_argument(self) -> str:
-        """What collecting and tabulating need to know, as JSON."""
+    def _summary(self) -> dict[str, Any]:
         keys = ("suite", "scenarios", "methods", "seeds", "confidence", "n_resamples")
         chosen = {key: self._suite.config[key] for key in keys}
         labels = {method: self._suite.label(method) for method in self._suite.config["methods"]}
-        titles = {s: self._suite.scenario(s).get("title", s) for s in self._suite.config["scenarios"]}
-        return canonical_json({**chosen, "tables": self._suite.tables(), "labels": labels, "titles": titles})
+        return {**chosen, "tables": self._suite.tables(), "labels": labels}
+
+    @property
+    def suite_argument(self) -> str:
+        """What collecting and tabulating need to know, as JSON."""
+        return canonical_json(self._summary)
 
     # Inputs and targets --------------------------------------------------------------------------
 
@@ -158,14 +161,13 @@ class Plan:
     def table_files(self) -> list[str]:
         """Every table in every format."""
         folder = self._places.tables(self.suite)
-        ids = [table["id"] for table in self._suite.tables()]
-        return [str(folder / f"{name}{suffix}") for name in ids for suffix in TABLE_SUFFIXES]
+        return [str(path) for table in self._suite.tables() for path in table_paths(table["id"], folder)]
 
     @cached_property
     def figure_files(self) -> list[str]:
         """Every figure in every format."""
-        folder: Path = self._places.figures(self.suite)
-        return [str(folder / name) for name in figure_names(self._suite.config["scenarios"])]
+        declaration = figure_declaration(self._summary)
+        return [str(path) for path in figure_paths(declaration, self._places.figures(self.suite))]
 
     @property
     def tracked(self) -> str:

@@ -118,19 +118,21 @@ def read_attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
         raise CorruptData(
             f"{path} does not start with a count and attribute names: use the official file"
         ) from None
-    rows = [line.split() for line in lines[2:]]
-    if len(rows) != n_stated:
+    if len(lines) - 2 != n_stated:
         raise CorruptData(
-            f"{path} states {n_stated} images but lists {len(rows)}: it is truncated, replace it"
+            f"{path} states {n_stated} images but lists {len(lines) - 2}: it is truncated, replace it"
         )
-    for number, row in enumerate(rows, start=3):
-        if len(row) != len(columns) + 1 or not _NAME.fullmatch(row[0]) or not set(row[1:]) <= {"1", "-1"}:
+    names = []
+    values = np.empty((n_stated, len(columns)), dtype=bool)
+    for i, line in enumerate(lines[2:]):
+        name, *row = line.split() or [""]
+        if len(row) != len(columns) or not _NAME.fullmatch(name) or not set(row) <= {"1", "-1"}:
             raise CorruptData(
-                f"{path}, line {number}: expected NNNNNN.jpg and {len(columns)} values 1 or -1: "
-                "replace the file"
+                f"{path}, line {i + 3}: expected NNNNNN.jpg and {len(columns)} values 1 or -1: replace it"
             )
-    values = np.array([[value == "1" for value in row[1:]] for row in rows], dtype=bool)
-    return [row[0] for row in rows], {name: values[:, i] for i, name in enumerate(columns)}
+        names.append(name)
+        values[i] = [value == "1" for value in row]
+    return names, {name: values[:, i] for i, name in enumerate(columns)}
 
 
 def read_partition(path: Path) -> dict[str, int]:

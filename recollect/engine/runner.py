@@ -35,12 +35,12 @@ class Plan:
     Attributes:
         spec: scenario, method, engine and code fingerprint, resolved; plain JSON values.
         save_every_s: seconds between saved states within a task.
-        evaluate: predict on the evaluation streams after every task (never changes the weights).
+        streams: which evaluation streams are predicted on after every task (never changes the weights).
     """
 
     spec: dict[str, Any]
     save_every_s: float = 300.0
-    evaluate: bool = True
+    streams: tuple[str, ...] = EVALUATED
 
     def stamp(self, seed: int, split_sha256: str, data_sha256: Sequence[str]) -> str:
         """Hash of all that determines the numbers of one run."""
@@ -97,7 +97,7 @@ class SeedRunner:
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
         self.stamp = plan.stamp(seed, split_sha256, data_sha256)
         self.device = choose_device(plan.spec["engine"]["device"])
-        self.streams = {name: list(benchmark.streams[name]) for name in EVALUATED if name in benchmark.streams}
+        self.streams = {name: list(benchmark.streams[name]) for name in plan.streams if name in benchmark.streams}
         self.n_tasks = len(benchmark.train_stream)
         self.outputs = OutputMask(benchmark.n_classes, benchmark.mask, self.device)
         self.label = f"{plan.spec['scenario']['id']}/{plan.spec['method']['id']} seed {seed}"
@@ -140,7 +140,8 @@ class SeedRunner:
         rows = {name: self._empty_rows(stream) for name, stream in self.streams.items()}
         run = Run(rows, Cost(self.device))
         self.monitor = Monitor(self.progress, lambda: self._save(strategy, run, True), self.plan.save_every_s)
-        strategy.plugins.insert(0, self.monitor)
+        # Last, after Avalanche's clock: what it saves is the state after all other callbacks of a step.
+        strategy.plugins.append(self.monitor)
         self.can_resume = hasattr(strategy, "resume") and resumable(strategy.plugins)
         state, problem = load_state(self.folder / STATE, self.stamp) if self.can_resume else (None, "")
         if problem:
@@ -170,7 +171,8 @@ class SeedRunner:
         self.monitor.start_task(task)
         with run.cost.phase("train"):
             strategy.train(experience, eval_streams=[])
-        run.carried_bytes.append(self._carried_bytes(strategy))
+        if self.can_resume:  # what cannot be saved cannot be measured either
+            run.carried_bytes.append(self._carried_bytes(strategy))
         self._predict(strategy, run, row=task + 1)
         self._write_snapshot(strategy, task)
         run.next_task = task + 1
@@ -178,16 +180,13 @@ class SeedRunner:
             self._save(strategy, run, False)
 
     def _predict(self, strategy: Any, run: Run, row: int) -> None:
-        if not self.plan.evaluate:
-            return
         with run.cost.phase("evaluate"):
             for name, stream in self.streams.items():
                 answers = [predict(strategy, e.dataset.ready_images, self.outputs, t) for t, e in enumerate(stream)]
                 run.predictions[name][row] = np.concatenate(answers)
 
     def _carried_bytes(self, strategy: Any) -> int:
-        extra = strategy.extra_state() if hasattr(strategy, "extra_state") else {}
-        return tensor_bytes([extra, plugin_states(strategy.plugins)])
+        return tensor_bytes([strategy.extra_state(), plugin_states(strategy.plugins)])
 
     def _write_snapshot(self, strategy: Any, task: int) -> None:
         tensors = strategy.snapshot() if hasattr(strategy, "snapshot") else {}

@@ -19,6 +19,8 @@ def use_deterministic_algorithms(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # Writing NaN into every fresh tensor finds bugs and costs time; it makes nothing more repeatable.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     # Sparse gradients and activations run into denormals, which are up to 100 times slower on CPUs.
     torch.set_flush_denormal(True)

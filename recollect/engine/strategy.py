@@ -170,20 +170,21 @@ class Strategy(SupervisedTemplate):
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         self.epoch = 0
-        resuming = self._pending is not None
+        within_epoch = False
         if self._pending is not None:
             self.load_state_dict(self._pending)
+            within_epoch = self._pending["loader"]["epoch_seed"] is not None
             self._pending = None
         while self.epoch < self.epochs_to_train():
-            if not resuming:  # the stored state was taken after these callbacks had run
+            if not within_epoch:  # else the stored state was taken after these callbacks had run
                 self._before_training_epoch(**kwargs)
-            resuming = False
+            within_epoch = False
             if self._stop_training:
                 self._stop_training = False
                 break
             self.training_epoch(**kwargs)
-            self._after_training_epoch(**kwargs)
             self.epoch += 1
+            self._after_training_epoch(**kwargs)
 
     def training_epoch(self, **kwargs: Any) -> None:
         """One pass over ``self.dataloader``: forward, loss, backward, update, and the callbacks between."""

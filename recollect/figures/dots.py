@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABEL_CHARACTERS = 20
-SEED_OFFSET = 0.28  # seeds lie this far (in rows) below the mean, so neither hides the other
+SEED_OFFSET = 0.32  # seeds lie this far (in rows) below the mean, so neither hides the other
 
 
 def shown_metrics(metrics: Sequence[str]) -> list[str]:
@@ -68,5 +68,5 @@ def _row(panel: Any, row: Row, place: int, look: Look) -> None:
         ends = [scale * row["ci_low"], scale * row["ci_high"]]
         panel.plot(ends, [place, place], color=look.colour, alpha=0.45, linewidth=3, solid_capstyle="butt")
     panel.plot(
-        [scale * row["mean"]], [place], marker="|", markersize=6, markeredgewidth=1.2, color=look.colour
+        [scale * row["mean"]], [place], marker="|", markersize=5, markeredgewidth=1.2, color=look.colour
     )

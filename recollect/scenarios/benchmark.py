@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from avalanche.benchmarks import CLScenario, benchmark_from_datasets
-from avalanche.benchmarks.utils import make_avalanche_dataset
-from avalanche.benchmarks.utils.data_attribute import DataAttribute
+from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
 from torch import Tensor
 
 from recollect.engine.images import Part, TaskImages
@@ -48,9 +47,10 @@ def _images(pool: Pool, manifest: dict[str, Any], task: int, part: str) -> TaskI
 
 def as_avalanche(images: TaskImages) -> Any:
     """Wrap images as an Avalanche dataset with targets and task labels."""
-    targets = DataAttribute(images.labels.tolist(), "targets")
-    tasks = DataAttribute(images.task_labels.tolist(), "targets_task_labels", use_in_getitem=True)
-    dataset = make_avalanche_dataset(images, data_attributes=[targets, tasks])
+    # The task-aware kind is what Avalanche's own LwF, GEM and others ask for; it has no public constructor.
+    dataset = _make_taskaware_classification_dataset(
+        images, targets=images.labels.tolist(), task_labels=images.task_labels.tolist()
+    )
     dataset.ready_images = images
     return dataset
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recollect.datasets import Prepared, open_prepared
 from recollect.engine.device import choose_device
-from recollect.engine.runner import Plan, SeedRunner
+from recollect.engine.runner import EVALUATED, Plan, SeedRunner
 from recollect.errors import RecollectError
 from recollect.scenarios.benchmark import Pool, build_benchmark
 from recollect.scenarios.manifest import read_manifest
@@ -73,7 +73,12 @@ class LoadedData:
 
 
 def train(
-    spec: dict[str, Any], seeds: Sequence[int], places: Places, *, save_every_s: float = 300.0, evaluate: bool = True
+    spec: dict[str, Any],
+    seeds: Sequence[int],
+    places: Places,
+    *,
+    save_every_s: float = 300.0,
+    streams: tuple[str, ...] = EVALUATED,
 ) -> list[dict[str, Any]]:
     """Train every seed and return the run records.
 
@@ -82,12 +87,12 @@ def train(
         seeds: which runs.
         places: the results folder; splits and data must be there.
         save_every_s: seconds between saved states within a task.
-        evaluate: False skips the predictions (the weights come out the same).
+        streams: what is predicted on after every task; the weights come out the same without.
     """
     device = choose_device(spec["engine"]["device"])
     scenario = spec["scenario"]
     data = LoadedData([open_prepared(places.data(name)) for name in scenario["datasets"]], device)
-    plan = Plan(spec, save_every_s, evaluate)
+    plan = Plan(spec, save_every_s, streams)
     records = []
     for seed in seeds:
         split_file = places.split(scenario["id"], seed)

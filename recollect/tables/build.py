@@ -71,17 +71,15 @@ def build_table(
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> "pd.DataFrame":
-    """Build the tidy table: one row per scenario x method x metric, in the order declared.
+    """Build the tidy table: one row per scenario x method x metric, columns as in `DEFAULTS`.
 
-    Values are in the unit of the data (`unit`: accuracies are fractions). Columns: see `DEFAULTS`.
-    Every planned seed is either in `seeds` / `values` (lists) or named in `reason`.
+    Values are in the unit of the data (`unit`); every planned seed is in `seeds` or named in `reason`.
 
     Args:
         collected: tidy frame with scenario, method, seed, metric, value, status, reason.
         declaration: the table as the suite declares it, see `TableSpec`.
         published: published numbers with scenario, method, metric, value, std, source.
-        confidence: coverage of the bootstrap intervals.
-        n_resamples: number of bootstrap resamples.
+        confidence, n_resamples: coverage and number of resamples of the bootstrap intervals.
         seed: the config seed; same seed and same data give the same bytes.
 
     Raises:

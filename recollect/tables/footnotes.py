@@ -37,8 +37,8 @@ def _interval_notes(records: list[Row]) -> list[str]:
     few = any(1 < row["n_seeds"] <= 10 for row in records)
     if few and first["confidence"] == 0.95:
         notes.append(
-            "With few seeds this interval is narrow: for normal data it covers the true mean about 77 times"
-            " in 100 with 3 seeds, 84 with 5, 92 with 10."
+            "With few seeds this interval is narrow: for normal data it covers the true mean about 75 times"
+            " in 100 with 3 seeds, 84 with 5, 90 with 10."
         )
     return notes
 

@@ -21,7 +21,7 @@ class MetricInfo:
 
     name: str
     label: str
-    unit: Literal["%", "s", "MB", "bytes", "it/s"]
+    unit: Literal["%", "s", "MB", "bytes", "count", "it/s"]
     direction: Literal["up", "down"]
     decimals: int
     scale: float
@@ -132,6 +132,7 @@ _ALL = (
         1.0,
         "bytes carried from one task to the next: stored weights, exemplars, logits and statistics.",
     ),
+    MetricInfo("parameters", "Parameters", "count", "down", 0, 1.0, "trained parameters of the model."),
     MetricInfo(
         "it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."
     ),

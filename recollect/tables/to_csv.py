@@ -29,13 +29,19 @@ def from_csv(text: str) -> "pd.DataFrame":
 
     words = [name for name, default in DEFAULTS.items() if isinstance(default, str)]
     types = dict.fromkeys([*words, "seeds", "values"], str)
+    # Only an empty number is missing: a method may well be called "None" or "NA".
+    empty = {name: [""] for name, default in DEFAULTS.items() if isinstance(default, float)}
     try:
-        frame = pd.read_csv(io.StringIO(text), dtype=types, float_precision="round_trip")
+        frame = pd.read_csv(
+            io.StringIO(text),
+            dtype=types,
+            float_precision="round_trip",
+            keep_default_na=False,
+            na_values=empty,
+        )
     except ValueError as error:
         raise RecollectError(f"a table CSV cannot be read ({error}); make the table again.") from None
     require_columns(frame, COLUMNS, "a table CSV")
-    frame[words] = frame[words].astype(object).where(frame[words].notna(), "")
     for column, kind in (("seeds", int), ("values", float)):
-        texts = frame[column].astype(object).where(frame[column].notna(), "")
-        frame[column] = [[kind(word) for word in text.split()] for text in texts]
+        frame[column] = [[kind(word) for word in text.split()] for text in frame[column]]
     return frame[list(COLUMNS)]

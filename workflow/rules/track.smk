@@ -2,6 +2,7 @@
 rule track:
     input:
         PLAN.collect_inputs,
+        PLAN.collected,
     output:
         PLAN.tracked,
     log:

@@ -1,0 +1,61 @@
+"""Tables: the collected frame and a declaration become one table in five formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from recollect.errors import RecollectError
+from recollect.steps.collect import expected
+from recollect.steps.places import Places
+from recollect.tables import build_table, write_table
+
+
+def read_collected(path: Path) -> pd.DataFrame:
+    """The collected frame of a suite.
+
+    Raises:
+        RecollectError: the file is missing or no CSV.
+    """
+    try:
+        return pd.read_csv(path, dtype={"status": str, "reason": str, "metric": str}, keep_default_na=False, na_values={"value": [""]})  # fmt: skip
+    except FileNotFoundError:
+        raise RecollectError(f"{path} is missing: run the collect step first") from None
+    except (pd.errors.ParserError, ValueError) as error:
+        raise RecollectError(f"{path} is damaged ({error}): delete it and run again") from None
+
+
+def declaration(suite: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """A table's declaration with the runs that it expects."""
+    wanted = [e for e in expected(suite) if e[0] in table["scenarios"] and e[1] in table["methods"]]
+    return {**table, "expected": wanted}
+
+
+def build(suite: dict[str, Any], table: dict[str, Any], collected: pd.DataFrame) -> pd.DataFrame:
+    """One table frame with the suite's confidence level and number of resamples."""
+    return build_table(
+        collected, declaration(suite, table), confidence=suite["confidence"], n_resamples=suite["n_resamples"]
+    )
+
+
+def make_tables(suite: dict[str, Any], places: Places) -> None:
+    """Write all tables of a suite."""
+    collected = read_collected(places.collected(suite["suite"]))
+    for table in suite["tables"]:
+        write_table(build(suite, table, collected), declaration(suite, table), places.tables(suite["suite"]))
+
+
+def show(folder: Path, stream: IO[str]) -> None:
+    """Print every table of a suite as text and say where the files lie.
+
+    Raises:
+        RecollectError: there is no table.
+    """
+    texts = sorted(folder.glob("*.txt"))
+    if not texts:
+        raise RecollectError(f"no table in {folder}: run snakemake --cores 2 first")
+    for path in texts:
+        stream.write(path.read_text().rstrip() + "\n\n")
+    stream.write(f"Tables as CSV, Markdown, LaTeX and HTML: {folder}\n")
