@@ -157,9 +157,14 @@ def build(
 ) -> Strategy:
     """CoPE on the engine's strategy."""
     memory = [
-        Reservoir(capacity=per_class, input_shape=setting.input_shape, seed=setting.seed * 100_003 + c, device=setting.device)
+        Reservoir(
+            capacity=per_class,
+            input_shape=setting.input_shape,
+            seed=setting.seed * 100_003 + c,
+            device=setting.device,
+        )
         for c in range(setting.n_classes)
-    ]  # fmt: skip
+    ]
     return CoPE(
         n_classes=setting.n_classes, features=features, momentum=momentum, temperature=temperature,
         steps_per_batch=steps_per_batch, memory=memory, **setting.arguments(setting.model(features)),

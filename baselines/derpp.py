@@ -51,7 +51,12 @@ class DERpp(Strategy):
 
 
 def build(
-    *, setting: Setting, alpha: float = 0.2, beta: float = 0.5, buffer_size: int = 200, replay_batch_size: int = 32
+    *,
+    setting: Setting,
+    alpha: float = 0.2,
+    beta: float = 0.5,
+    buffer_size: int = 200,
+    replay_batch_size: int = 32,
 ) -> Strategy:
     """DER++ (or DER) on the engine's strategy."""
     buffer = Reservoir(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from avalanche.training.supervised import DER
+
 from recollect.engine.settings import Setting
 
 
@@ -23,4 +24,10 @@ def build(
     replay_batch_size: int = 32,
 ) -> Any:
     """Avalanche's DER as it comes."""
-    return DER(mem_size=buffer_size, batch_size_mem=replay_batch_size, alpha=alpha, beta=beta, **setting.avalanche_arguments())
+    return DER(
+        mem_size=buffer_size,
+        batch_size_mem=replay_batch_size,
+        alpha=alpha,
+        beta=beta,
+        **setting.avalanche_arguments(),
+    )

@@ -1,7 +1,7 @@
 """Elastic Weight Consolidation.
 
-Papers: Kirkpatrick et al. 2017 (penalty: eq. 3); Schwarz et al. 2018 (online EWC: eq. 8, one running Fisher with decay
-gamma); Huszar 2018 for the sum of quadratic penalties as one quadratic.
+Papers: Kirkpatrick et al. 2017 (penalty: eq. 3); Schwarz et al. 2018 (online EWC: eq. 8, one running Fisher with
+decay gamma); Huszar 2018 for the sum of quadratic penalties as one quadratic.
 
     penalty(theta) = lam / 2 * sum_i sum_k F_k^i (theta_k - theta*_k^i)^2          ("separate")
     penalty(theta) = lam / 2 * sum_k F~_k (theta_k - theta*_k)^2,  F~ <- gamma F~ + F   ("online")
@@ -41,7 +41,13 @@ def fisher_diagonal(strategy: Strategy, images: TaskImages, estimator: str, samp
     model, task = strategy.model, images.task_labels[:1]
     index = torch.randperm(len(images), generator=strategy.generator)[: samples or len(images)].to(images.device)
     linear = fisher.only_linear(model)
-    chunk = strategy.train_mb_size if estimator == "batched" else fisher.LINEAR_CHUNK if linear else fisher.GENERAL_CHUNK
+    chunk = (
+        strategy.train_mb_size
+        if estimator == "batched"
+        else fisher.LINEAR_CHUNK
+        if linear
+        else fisher.GENERAL_CHUNK
+    )
     per_sample = fisher.linear_fisher_sum if linear else fisher.general_fisher_sum
     total = [torch.zeros_like(p) for p in model.parameters()]
     training = model.training
@@ -123,7 +129,7 @@ def build(
     lam: float,
     mode: Literal["separate", "online"] = "separate",
     gamma: float = 1.0,
-    fisher: Literal["exact", "empirical", "batched"] = "exact",  # noqa: F811 - the configuration's word
+    fisher: Literal["exact", "empirical", "batched"] = "exact",
     fisher_samples: int = 1000,
 ) -> Strategy:
     """EWC on the engine's strategy."""

@@ -24,4 +24,10 @@ def build(
     decay_factor: float | None = None,
 ) -> Any:
     """Avalanche's EWC as it comes."""
-    return EWC(ewc_lambda=lam, mode=mode, decay_factor=decay_factor, criterion=CrossEntropyLoss(), **setting.avalanche_arguments())
+    return EWC(
+        ewc_lambda=lam,
+        mode=mode,
+        decay_factor=decay_factor,
+        criterion=CrossEntropyLoss(),
+        **setting.avalanche_arguments(),
+    )

@@ -26,7 +26,9 @@ from recollect.models.vae import VAE
 class GenerativeReplay(Strategy):
     """Trains solver and generator side by side."""
 
-    def __init__(self, *, generator_model: VAE, generator_optimizer: torch.optim.Optimizer, **arguments: Any) -> None:
+    def __init__(
+        self, *, generator_model: VAE, generator_optimizer: torch.optim.Optimizer, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self.vae, self.vae_optimizer = generator_model, generator_optimizer
         self.old_vae: VAE | None = None
@@ -66,7 +68,9 @@ class GenerativeReplay(Strategy):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        self._freeze(self.vae.state_dict(), self.model.state_dict(), list(self.outputs.seen), self.tasks_learned + 1)
+        self._freeze(
+            self.vae.state_dict(), self.model.state_dict(), list(self.outputs.seen), self.tasks_learned + 1
+        )
 
     def _freeze(self, vae: dict[str, Tensor], solver: dict[str, Tensor], seen: list[int], tasks: int) -> None:
         self.old_vae = deepcopy(self.vae).eval().requires_grad_(False)

@@ -23,7 +23,7 @@ def build(*, setting: Setting, replay_size: int | None = None) -> Any:
     """
     if tuple(setting.input_shape) != (1, 28, 28):
         raise RecollectError(
-            f"generative_replay_avalanche needs images of shape (1, 28, 28), these are {tuple(setting.input_shape)}: "
-            "leave it out of this scenario or use generative_replay"
+            "generative_replay_avalanche needs images of shape (1, 28, 28), these are "
+            f"{tuple(setting.input_shape)}: leave it out of this scenario or use generative_replay"
         )
     return GenerativeReplay(replay_size=replay_size, **setting.avalanche_arguments())

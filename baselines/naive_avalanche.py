@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from avalanche.training.supervised import Naive
+
 from recollect.engine.settings import Setting
 
 

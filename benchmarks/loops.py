@@ -1,7 +1,7 @@
 """The same methods as plain torch loops: what a careful person writes by hand, on tensors in memory.
 
 Each function trains one task and returns the number of steps. They use what the engine uses where it changes the
-arithmetic's cost (fused SGD, closed-form EWC gradient, vectorised reservoir), so that the ratio shows the engine alone.
+cost of the arithmetic (fused SGD, closed-form EWC gradient, vectorised reservoir): ratios show the engine alone.
 """
 
 from __future__ import annotations

@@ -21,15 +21,20 @@ import numpy as np
 import torch
 
 from benchmarks.loops import BATCH, LOOPS, Task
+from recollect.engine.benchmark import as_avalanche
 from recollect.engine.images import Part, TaskImages
 from recollect.engine.loading import load_build
 from recollect.engine.outputs import OutputMask
 from recollect.engine.seeding import use_deterministic_algorithms
 from recollect.engine.settings import Setting, TrainSettings
 from recollect.models.classifiers import MLP
-from recollect.scenarios.benchmark import as_avalanche
 
-HYPER: dict[str, dict[str, Any]] = {"naive": {}, "lwf": {}, "derpp": {"replay_batch_size": BATCH}, "ewc": {"lam": 10.0}}
+HYPER: dict[str, dict[str, Any]] = {
+    "naive": {},
+    "lwf": {},
+    "derpp": {"replay_batch_size": BATCH},
+    "ewc": {"lam": 10.0},
+}
 ROUNDS = 7
 LR = 0.03
 
@@ -62,7 +67,13 @@ def prepared_strategy(name: str, x: torch.Tensor, y: torch.Tensor) -> Any:
     """Our strategy after a short first task, so that its memory, teacher or Fisher exists."""
     torch.manual_seed(0)
     setting = Setting(
-        TrainSettings(batch_size=BATCH, lr=LR), (1, 28, 28), 10, 5, OutputMask(10, "seen"), torch.device("cpu"), 0
+        TrainSettings(batch_size=BATCH, lr=LR),
+        (1, 28, 28),
+        10,
+        5,
+        OutputMask(10, "seen"),
+        torch.device("cpu"),
+        0,
     )
     strategy = load_build(name)(setting=setting, **HYPER[name])
     strategy.train(_experience(x[:6000], y[:6000], [0, 1], 0), eval_streams=[])
@@ -118,7 +129,9 @@ def stock_strategies() -> dict[str, Callable[..., Any]]:
     return {
         "naive": lambda **a: Naive(criterion=criterion, **a),
         "lwf": lambda **a: LwF(criterion=criterion, alpha=1.0, temperature=2.0, **a),
-        "derpp": lambda **a: DER(criterion=criterion, mem_size=200, batch_size_mem=BATCH, alpha=0.2, beta=0.5, **a),
+        "derpp": lambda **a: DER(
+            criterion=criterion, mem_size=200, batch_size_mem=BATCH, alpha=0.2, beta=0.5, **a
+        ),
         "ewc": lambda **a: EWC(criterion=criterion, ewc_lambda=10.0, **a),
     }
 
@@ -133,7 +146,9 @@ def stock_benchmark(data_dir: Path, folder: Path) -> Any:
 
     for path in (data_dir / "mnist").glob("*.gz"):
         (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
-    return SplitMNIST(n_experiences=5, return_task_id=False, fixed_class_order=list(range(10)), dataset_root=folder)
+    return SplitMNIST(
+        n_experiences=5, return_task_id=False, fixed_class_order=list(range(10)), dataset_root=folder
+    )
 
 
 def run_stock(name: str, benchmark: Any) -> tuple[float, float]:
@@ -173,7 +188,13 @@ def run_ours(name: str, x: torch.Tensor, y: torch.Tensor, test: Any) -> tuple[fl
     """(seconds per iteration over all five tasks, consolidation included; final mean accuracy)."""
     torch.manual_seed(0)
     setting = Setting(
-        TrainSettings(batch_size=BATCH, lr=LR), (1, 28, 28), 10, 5, OutputMask(10, "seen"), torch.device("cpu"), 0
+        TrainSettings(batch_size=BATCH, lr=LR),
+        (1, 28, 28),
+        10,
+        5,
+        OutputMask(10, "seen"),
+        torch.device("cpu"),
+        0,
     )
     strategy = load_build(name)(setting=setting, **HYPER[name])
     experiences = [_experience(x, y, [2 * t, 2 * t + 1], t) for t in range(5)]

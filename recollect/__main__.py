@@ -128,7 +128,10 @@ _SUITE: dict[str, Any] = {"type": _json, "required": True, "help": "resolved sui
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, dict[str, Any]]]] = {
     "fetch": (_fetch, "find or download a data set, verify it and decode it into arrays", {
         "dataset": {"help": "data set, e.g. mnist"},
-        "--data-dir": {"default": os.environ.get("RECOLLECT_DATA") or "data", "help": "where its official files lie or go"},
+        "--data-dir": {
+            "default": os.environ.get("RECOLLECT_DATA") or "data",
+            "help": "where its official files lie or go",
+        },
         "--offline": {"action": "store_true", "help": "never try to download"},
     }),
     "split": (_split, "write the split manifests of a scenario", {
@@ -138,7 +141,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     "train": (_train, "train a method on a scenario, one run per seed; continues what was interrupted", {
         "--spec": {"type": _json, "required": True, "help": "resolved run specification as JSON, or @file"},
         "--seeds": _SEEDS,
-        "--save-every": {"type": float, "default": 300.0, "metavar": "S", "help": "seconds between saved states within a task"},
+        "--save-every": {
+            "type": float, "default": 300.0, "metavar": "S", "help": "seconds between saved states within a task",
+        },
     }),
     "evaluate": (_evaluate, "turn stored predictions into matrices and metrics", {
         "scenario": {"help": "scenario id"},
@@ -160,7 +165,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     "select": (_select, "compare hyper-parameters on validation data; test data are not touched", {
         "scenario": {"help": "scenario id"},
         "method": {"help": "method id"},
-        "--grid": {"nargs": "+", "required": True, "metavar": "NAME=V,V", "help": "values to try, e.g. lr=0.1,0.03"},
+        "--grid": {"nargs": "+", "required": True, "metavar": "NAME=V,V", "help": "values, e.g. lr=0.1,0.03"},
         "--seeds": {"type": int, "nargs": "+", "default": [100, 101, 102], "help": "seeds no report uses"},
         "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
     }),
@@ -170,7 +175,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all subcommands."""
-    top = argparse.ArgumentParser(prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    top = argparse.ArgumentParser(
+        prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     steps = top.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, (run, text, arguments) in COMMANDS.items():
         step = steps.add_parser(name, help=text, description=text)

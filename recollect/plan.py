@@ -8,8 +8,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from recollect.config.suite import Suite
-from recollect.files import canonical_json
 from recollect.figures.draw import figure_paths
+from recollect.files import canonical_json
 from recollect.provenance.fingerprint import fingerprint
 from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_declaration

@@ -47,9 +47,9 @@ def suggestion(wrong: object, allowed: Iterable[object]) -> str:
 
 def _holds(mapping: Any, keys: Sequence[Any]) -> bool:
     for key in keys:
-        if isinstance(mapping, list) and isinstance(key, int) and key < len(mapping):
-            mapping = mapping[key]
-        elif isinstance(mapping, dict) and key in mapping:
+        if (isinstance(mapping, list) and isinstance(key, int) and key < len(mapping)) or (
+            isinstance(mapping, dict) and key in mapping
+        ):
             mapping = mapping[key]
         else:
             return False

@@ -78,7 +78,9 @@ def build_parameters(path: Path) -> dict[str, Parameter]:
     for node in _body(path):
         if isinstance(node, ast.FunctionDef) and node.name == "build":
             if node.args.args or node.args.posonlyargs:
-                raise ConfigError(f"{path}: build must take keyword-only arguments: write def build(*, setting, ...)")
+                raise ConfigError(
+                    f"{path}: build must take keyword-only arguments: write def build(*, setting, ...)"
+                )
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
             return {a.arg: _parameter(path, a, d) for a, d in pairs if a.arg != SETTING}
     raise ConfigError(f"{path} has no function build: add def build(*, setting: Setting, ...) -> Strategy")
@@ -108,7 +110,9 @@ def check_values(values: dict[str, Any], parameters: dict[str, Parameter], owner
     """
     for name, value in values.items():
         if name not in parameters:
-            raise ConfigError(f"unknown hyper-parameter {name!r} of {owner} in {where}: {suggestion(name, parameters)}")
+            raise ConfigError(
+                f"unknown hyper-parameter {name!r} of {owner} in {where}: {suggestion(name, parameters)}"
+            )
         if not parameters[name].accepts(value):
             wanted = parameters[name].annotation
             raise ConfigError(f"hyper-parameter {name} = {value!r} of {owner} in {where} must be {wanted}")

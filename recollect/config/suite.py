@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from recollect.config.schema import ConfigError, origin, read_yaml, suggestion, validate
-from recollect.config.signature import REQUIRED, Parameter, build_parameters, check_values, dataclass_parameters
+from recollect.config.signature import (
+    REQUIRED,
+    Parameter,
+    build_parameters,
+    check_values,
+    dataclass_parameters,
+)
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
 from recollect.scenarios.manifest import OPTIONS
 
@@ -199,11 +205,18 @@ class Suite:
         from recollect.tables.metric_info import METRICS
 
         for i, table in enumerate(self.config["tables"]):
-            for key, allowed in (("scenarios", self.config["scenarios"]), ("methods", self.config["methods"]), ("metrics", list(METRICS))):  # fmt: skip
+            known = {
+                "scenarios": self.config["scenarios"],
+                "methods": self.config["methods"],
+                "metrics": list(METRICS),
+            }
+            for key, allowed in known.items():
                 for j, value in enumerate(table.get(key, [])):
                     if value not in allowed:
                         where = origin(["tables", i, key, j], self.files)
-                        raise ConfigError(f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}")
+                        raise ConfigError(
+                            f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}"
+                        )
             if table.get("reference") not in (None, *self.config["methods"]):
                 where = origin(["tables", i, "reference"], self.files)
                 hint = suggestion(table["reference"], self.config["methods"])

@@ -89,9 +89,7 @@ def _load(data_dir: Path, rules: tuple[Rule, ...]) -> Decoded:
     parts = read_partition(partition)
     absent = next((name for name in names if name not in parts), None)
     if absent:
-        raise CorruptData(
-            f"{absent} is in {attributes} but not in {partition}: one is truncated, replace both"
-        )
+        raise CorruptData(f"{absent} is in {attributes} but not in {partition}: one is truncated, replace both")
     labels = classes_from(flags, rules, attributes)
     split = np.array([parts[name] for name in names])
     with open_tree(images) as tree:
@@ -182,9 +180,7 @@ def _decode(images: Path, entries: dict[str, str], names: list[str]) -> Iterator
             batch = []
             for name in names[start : start + BATCH]:
                 if name not in entries:
-                    raise CorruptData(
-                        f"{images} has no {name}, which the attribute file lists: it is incomplete"
-                    )
+                    raise CorruptData(f"{images} has no {name}, which the attribute file lists: it is incomplete")
                 image = decode_image(tree.read(entries[name]), "RGB", f"{images}: {name}")
                 batch.append(resize_and_crop(image))
             yield np.stack(batch)

@@ -83,9 +83,7 @@ def _part(files: list[np.ndarray], origin: str) -> Part:
 def _read_folder(folder: Path, names: list[str]) -> dict[str, bytes]:
     absent = [name for name in names if not (folder / name).is_file()]
     if absent:
-        raise CorruptData(
-            f"{folder} is incomplete, {', '.join(absent)} is not in it: add it or remove the folder"
-        )
+        raise CorruptData(f"{folder} is incomplete, {', '.join(absent)} is not in it: add it or remove the folder")
     bodies = {}
     for name in names:
         path = folder / name
@@ -115,7 +113,5 @@ def _read_tar(path: Path, folder: str, names: list[str]) -> dict[str, bytes]:
                 break
     absent = [name for name in names if name not in bodies]
     if absent:
-        raise CorruptData(
-            f"{path} has no {folder}/{', '.join(absent)} inside: it is not the official archive"
-        )
+        raise CorruptData(f"{path} has no {folder}/{', '.join(absent)} inside: it is not the official archive")
     return bodies

@@ -41,9 +41,7 @@ class _Refused(Exception):  # noqa: N818
     """This address will not do: trying it again is pointless, the next one may work."""
 
 
-def fetch(
-    remote: RemoteFile, data_dir: Path, *, patience: Patience | None = None, progress: bool = True
-) -> Path:
+def fetch(remote: RemoteFile, data_dir: Path, *, patience: Patience | None = None, progress: bool = True) -> Path:
     """Download one file into `data_dir / remote.path`, trying its addresses in order.
 
     A file that is already there is left alone. The bytes go to a temporary name beside it, are compared with

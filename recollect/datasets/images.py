@@ -32,6 +32,4 @@ def decode_image(data: bytes, mode: str, origin: str) -> Image.Image:
             raise CorruptData(f"{origin} claims {size} pixels, too big for a data set here: refused")
         return image.convert(mode)
     except _BAD_IMAGE as error:
-        raise CorruptData(
-            f"{origin} is not a readable image ({error}): replace it by an intact copy"
-        ) from error
+        raise CorruptData(f"{origin} is not a readable image ({error}): replace it by an intact copy") from error

@@ -58,9 +58,7 @@ def _index(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
         matches = [match for match in map(_ENTRY.search, tree.names()) if match]
     rows = sorted((m[1], m[2], int(m[3]), m.string) for m in matches if not m.string.startswith("__MACOSX"))
     if not rows:
-        raise CorruptData(
-            f"{path} has no <alphabet>/<character>/*.png inside: it is not the official archive"
-        )
+        raise CorruptData(f"{path} has no <alphabet>/<character>/*.png inside: it is not the official archive")
     classes = {key: i for i, key in enumerate(sorted({(alphabet, char) for alphabet, char, _, _ in rows}))}
     train = [(classes[a, c], name) for a, c, drawer, name in rows if drawer <= LAST_TRAIN_DRAWER]
     test = [(classes[a, c], name) for a, c, drawer, name in rows if drawer > LAST_TRAIN_DRAWER]

@@ -141,9 +141,7 @@ def _partial_folder(out_dir: Path) -> Iterator[Path]:
             out_dir.rmdir()
 
 
-def _write_arrays(
-    spec: DatasetSpec, decoded: Decoded, folder: Path, progress: bool
-) -> tuple[str, str | None]:
+def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: bool) -> tuple[str, str | None]:
     """Stream the four arrays to `folder`; returns content_sha256 and, if the spec knows one, rows_sha256."""
     content, halves = ContentHash(), []
     for half, part in (("train", decoded.train), ("test", decoded.test)):
@@ -173,9 +171,7 @@ def _write_images(
     writer = NpyWriter(path, np.dtype("u1"), shape)
     start = 0
     try:
-        with tqdm(
-            total=len(part.y), unit=" images", desc=path.stem, disable=None if progress else True
-        ) as bar:
+        with tqdm(total=len(part.y), unit=" images", desc=path.stem, disable=None if progress else True) as bar:
             for block in part.images:
                 writer.write(block)
                 content.update(block)

@@ -67,9 +67,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except DAMAGED as error:
         reason = str(error) or type(error).__name__
-        raise CorruptData(
-            f"{path} is truncated or damaged ({reason}): replace it by an intact copy"
-        ) from error
+        raise CorruptData(f"{path} is truncated or damaged ({reason}): replace it by an intact copy") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise CorruptData(f"{path} cannot be read ({reason}): check the file and its permissions") from error

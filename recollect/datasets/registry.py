@@ -17,9 +17,7 @@ from recollect.datasets.spec import DatasetSpec, RemoteFile
 
 def _file(path: str, bases: tuple[str, ...], size_bytes: int, md5: str, sha256: str) -> RemoteFile:
     name = path.rpartition("/")[2]
-    return RemoteFile(
-        path, tuple(base + name for base in bases), sha256=sha256, md5=md5, size_bytes=size_bytes
-    )
+    return RemoteFile(path, tuple(base + name for base in bases), sha256=sha256, md5=md5, size_bytes=size_bytes)
 
 
 _MNIST_BASES = (
@@ -244,9 +242,7 @@ CIFAR100 = DatasetSpec(
     test_counts=(100,) * 100,
     **_CIFAR,
 )
-CELEBA = DatasetSpec(
-    name="celeba", title="CelebA 64x64 (ten attribute conjunctions)", load=load_celeba, **_CELEBA
-)
+CELEBA = DatasetSpec(name="celeba", title="CelebA 64x64 (ten attribute conjunctions)", load=load_celeba, **_CELEBA)
 CELEBA_RAW_ATTRIBUTES = DatasetSpec(
     name="celeba_raw_attributes",
     title="CelebA 64x64 (attribute columns 0..9 as classes)",

@@ -139,9 +139,7 @@ def read_info(out_dir: Path) -> dict[str, Any]:
     if not isinstance(info, dict) or info.get("schema") != SCHEMA:
         raise _redo(out_dir, f"{path} is not of schema {SCHEMA}")
     wrong = [key for key, kind in _KEYS.items() if not isinstance(info.get(key), kind)]
-    wrong += [
-        half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)
-    ]
+    wrong += [half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)]
     if wrong:
         raise _redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
     return info
@@ -156,9 +154,7 @@ def _open_array(out_dir: Path, name: str) -> np.ndarray:
         raise _redo(out_dir, f"{path} cannot be opened ({reason or error})") from error
 
 
-def _check_array(
-    out_dir: Path, name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]
-) -> None:
+def _check_array(out_dir: Path, name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     path = out_dir / f"{name}.npy"
     if array.dtype != dtype or array.shape != shape:
         raise _redo(out_dir, f"{path} is {array.dtype} {array.shape}, {INFO} says {dtype} {shape}")

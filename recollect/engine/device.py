@@ -20,5 +20,7 @@ def choose_device(wanted: str) -> torch.device:
     except RuntimeError:
         raise RecollectError(f"device {wanted!r} is no device: use auto, cpu, cuda or cuda:<number>") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RecollectError(f"device {wanted!r} is asked for but no CUDA device is present: set device to auto or cpu")
+        raise RecollectError(
+            f"device {wanted!r} is asked for but no CUDA device is present: set device to auto or cpu"
+        )
     return device

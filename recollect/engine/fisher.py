@@ -32,7 +32,9 @@ def only_linear(model: nn.Module) -> bool:
 
 def label_weights(log_probability: Tensor, y: Tensor, estimator: str) -> Iterator[tuple[int, Tensor]]:
     """(label, weight of every sample): probabilities for ``exact``, 1 at the true label for ``empirical``."""
-    probability = log_probability.exp() if estimator == "exact" else nn.functional.one_hot(y, log_probability.shape[1])
+    probability = (
+        log_probability.exp() if estimator == "exact" else nn.functional.one_hot(y, log_probability.shape[1])
+    )
     for label in torch.nonzero(probability.amax(0) > 0).flatten().tolist():
         yield label, probability[:, label].to(log_probability.dtype)
 

@@ -35,7 +35,12 @@ def rotation_grid(degrees: float, height: int, width: int, device: torch.device)
     """Sampling grid (1, H, W, 2) that turns an image counter-clockwise about its centre."""
     angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
     cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.stack([torch.stack([cos, -sin * height / width, 0 * cos]), torch.stack([sin * width / height, cos, 0 * cos])])
+    matrix = torch.stack(
+        [
+            torch.stack([cos, -sin * height / width, 0 * cos]),
+            torch.stack([sin * width / height, cos, 0 * cos]),
+        ]
+    )
     grid = torch.nn.functional.affine_grid(matrix[None], [1, 1, height, width], align_corners=False)
     return grid.float().to(device)
 
@@ -50,7 +55,8 @@ class _LoadedPart:
         permutation = part.transform.get("permute")
         self.permutation = None if permutation is None else torch.tensor(permutation, device=device)
         degrees = part.transform.get("rotate_degrees", 0.0)
-        self.grid = rotation_grid(degrees, *part.array.shape[-2:], device) if degrees else None
+        height, width = part.array.shape[-2:]
+        self.grid = rotation_grid(degrees, height, width, device) if degrees else None
 
     def gather(self, index: Tensor) -> Tensor:
         """Float images in [0, 1], shape (len(index), C, H, W)."""
@@ -84,7 +90,8 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
         self.labels = torch.cat([p.labels for p in self.parts]) if parts else torch.zeros(0, dtype=torch.long)
         counts = [len(p.rows) for p in self.parts]
         self.task_labels = torch.repeat_interleave(
-            torch.tensor([p.task for p in self.parts], dtype=torch.long), torch.tensor(counts, dtype=torch.long)
+            torch.tensor([p.task for p in self.parts], dtype=torch.long),
+            torch.tensor(counts, dtype=torch.long),
         ).to(device)
         self.starts = torch.tensor(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), device=device)
         self._loaded = [_LoadedPart(p, device) for p in self.parts]

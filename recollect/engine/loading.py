@@ -13,7 +13,9 @@ from recollect.layout import METHOD_FOLDERS, ROOT
 
 def available() -> list[str]:
     """Names of all method files."""
-    return sorted(p.stem for folder in METHOD_FOLDERS for p in (ROOT / folder).glob("*.py") if not p.stem.startswith("_"))
+    return sorted(
+        p.stem for folder in METHOD_FOLDERS for p in (ROOT / folder).glob("*.py") if not p.stem.startswith("_")
+    )
 
 
 def find(name: str) -> Path:

@@ -16,7 +16,7 @@ from recollect.errors import RecollectError
 CHECK_EVERY = 50
 
 
-class Diverged(RecollectError):
+class Diverged(RecollectError):  # noqa: N818 - a state of a run
     """The loss became NaN or infinite."""
 
     def __init__(self, task: int, step: int) -> None:

@@ -72,7 +72,12 @@ class Reservoir:
     def state_dict(self) -> dict[str, Any]:
         """Contents, count and random state."""
         state = self.rng.bit_generator.state
-        numbers = [str(state["state"]["state"]), str(state["state"]["inc"]), state["has_uint32"], state["uinteger"]]
+        numbers = [
+            str(state["state"]["state"]),
+            str(state["state"]["inc"]),
+            state["has_uint32"],
+            state["uinteger"],
+        ]
         return {
             "x": self.x, "y": self.y, "task": self.task, "logits": self.logits, "seen": self.seen, "rng": numbers
         }  # fmt: skip

@@ -81,7 +81,7 @@ class SeedRunner:
     Args:
         plan: what to do.
         seed: of initialisation, order of the batches and every draw of the method.
-        benchmark: from :func:`~recollect.scenarios.benchmark.build_benchmark`.
+        benchmark: from :func:`~recollect.engine.benchmark.build_benchmark`.
         input_shape: (C, H, W) of the images.
         folder: where the run's files go.
         split_sha256: of the manifest.
@@ -131,9 +131,14 @@ class SeedRunner:
     def _build(self) -> Any:
         method = self.plan.spec["method"]
         setting = Setting(
-            train=TrainSettings(**method["train"]), input_shape=self.input_shape, n_classes=self.benchmark.n_classes,
-            n_tasks=self.n_tasks, outputs=self.outputs, device=self.device, seed=self.seed,
-        )  # fmt: skip
+            train=TrainSettings(**method["train"]),
+            input_shape=self.input_shape,
+            n_classes=self.benchmark.n_classes,
+            n_tasks=self.n_tasks,
+            outputs=self.outputs,
+            device=self.device,
+            seed=self.seed,
+        )
         return load_build(method["file"])(setting=setting, **method["hyper"])
 
     def _start(self, strategy: Any) -> Run:
@@ -182,7 +187,9 @@ class SeedRunner:
     def _predict(self, strategy: Any, run: Run, row: int) -> None:
         with run.cost.phase("evaluate"):
             for name, stream in self.streams.items():
-                answers = [predict(strategy, e.dataset.ready_images, self.outputs, t) for t, e in enumerate(stream)]
+                answers = [
+                    predict(strategy, e.dataset.ready_images, self.outputs, t) for t, e in enumerate(stream)
+                ]
                 run.predictions[name][row] = np.concatenate(answers)
 
     def _carried_bytes(self, strategy: Any) -> int:

@@ -90,5 +90,8 @@ def load_state(path: Path, stamp: str) -> tuple[dict[str, Any] | None, str]:
         return None, f"{path} is damaged or incomplete: this run starts from its beginning"
     stored = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     if stored["stamp"] != stamp:
-        return None, f"{path} belongs to another configuration, code or split: this run starts from its beginning"
+        return (
+            None,
+            f"{path} belongs to another configuration, code or split: this run starts from its beginning",
+        )
     return stored["state"], ""

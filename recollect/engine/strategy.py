@@ -81,6 +81,8 @@ class Strategy(SupervisedTemplate):
         self.reset_optimizer = reset_optimizer
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch = 0
+        self.dataloader: Any = []
+        self._stop_training: bool = False
         self._pending: dict[str, Any] | None = None
         self._hooks = inner_hooks([])
 
@@ -189,10 +191,17 @@ class Strategy(SupervisedTemplate):
     def training_epoch(self, **kwargs: Any) -> None:
         """One pass over ``self.dataloader``: forward, loss, backward, update, and the callbacks between."""
         ready = isinstance(self.dataloader, ReadyBatches)
-        starting, before_forward, after_forward, before_backward, after_backward, before_update, after_update, ended = (
-            self._hooks.values()
-        )
-        for self.mbatch in self.dataloader:
+        (
+            starting,
+            before_forward,
+            after_forward,
+            before_backward,
+            after_backward,
+            before_update,
+            after_update,
+            ended,
+        ) = self._hooks.values()
+        for self.mbatch in self.dataloader:  # noqa: B020 - the name that Avalanche plugins read
             if self._stop_training or self.clock.train_exp_iterations == self.train_iterations:
                 break
             if not ready:
@@ -243,7 +252,7 @@ class Strategy(SupervisedTemplate):
         if state["loader"] is not None and isinstance(self.dataloader, ReadyBatches):
             self.dataloader.load_state_dict(state["loader"])
         self.epoch = state["epoch"]
-        vars(self.clock).update(state["clock"])
+        self.clock.__dict__.update(state["clock"])
         self.generator.set_state(state["generator"])
         set_rng_state(state["rng"])
 

@@ -12,7 +12,7 @@ def union(experiences: Sequence[Any]) -> Any:
     """The last of ``experiences`` with the training data and classes of all of them; no image is copied."""
     from avalanche.benchmarks import benchmark_from_datasets
 
-    from recollect.scenarios.benchmark import as_avalanche
+    from recollect.engine.benchmark import as_avalanche
 
     images = merge([experience.dataset.ready_images for experience in experiences])
     merged = benchmark_from_datasets(train=[as_avalanche(images)]).train_stream[0]

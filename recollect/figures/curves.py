@@ -57,6 +57,4 @@ def _line(panel: Any, curve: Curve, look: Look, label: str) -> None:
     panel.fill_between(
         tasks[band], 100 * curve.low[band], 100 * curve.high[band], color=look.colour, alpha=0.18, linewidth=0
     )
-    panel.plot(
-        tasks, 100 * curve.mean, color=look.colour, marker=look.marker, linestyle=look.dash, label=label
-    )
+    panel.plot(tasks, 100 * curve.mean, color=look.colour, marker=look.marker, linestyle=look.dash, label=label)

@@ -20,8 +20,7 @@ SEED_OFFSET = 0.32  # seeds lie this far (in rows) below the mean, so neither hi
 def shown_metrics(metrics: Sequence[str]) -> list[str]:
     """Pick the first accuracy and the first forgetting of a table, else its first two metrics."""
     firsts = [
-        next((name for name in metrics if name.startswith(start)), None)
-        for start in ("avg_acc", "forgetting")
+        next((name for name in metrics if name.startswith(start)), None) for start in ("avg_acc", "forgetting")
     ]
     return [name for name in firsts if name is not None] or list(metrics[:2])
 
@@ -67,6 +66,4 @@ def _row(panel: Any, row: Row, place: int, look: Look) -> None:
     if row["n_seeds"] > 1:
         ends = [scale * row["ci_low"], scale * row["ci_high"]]
         panel.plot(ends, [place, place], color=look.colour, alpha=0.45, linewidth=3, solid_capstyle="butt")
-    panel.plot(
-        [scale * row["mean"]], [place], marker="|", markersize=5, markeredgewidth=1.2, color=look.colour
-    )
+    panel.plot([scale * row["mean"]], [place], marker="|", markersize=5, markeredgewidth=1.2, color=look.colour)

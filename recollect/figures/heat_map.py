@@ -43,9 +43,7 @@ def heat_map(matrices: Mapping[str, FloatArray], missing: Mapping[str, str], spe
             image = _panel(panel, mean_matrix(matrices[method]))
         else:
             _empty(panel, missing[method], n_tasks)
-        _ticks(
-            panel, n_tasks, left=place % columns == 0, below=len(spec.methods) - 1 - place, columns=columns
-        )
+        _ticks(panel, n_tasks, left=place % columns == 0, below=len(spec.methods) - 1 - place, columns=columns)
     figure.supxlabel("accuracy on task", fontsize=7)
     figure.supylabel("after training task", fontsize=7)
     if image is not None:

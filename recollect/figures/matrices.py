@@ -53,8 +53,6 @@ def seen_curve(matrix: FloatArray, *, confidence: float, n_resamples: int, seed:
     evaluated = np.isfinite(points).all(axis=1)
     curve = Curve(*(np.full(len(points), np.nan) for _ in range(3)))
     if evaluated.any():
-        rows = mean_interval_rows(
-            points[evaluated], confidence=confidence, n_resamples=n_resamples, seed=seed
-        )
+        rows = mean_interval_rows(points[evaluated], confidence=confidence, n_resamples=n_resamples, seed=seed)
         curve.mean[evaluated], curve.low[evaluated], curve.high[evaluated] = rows.mean, rows.low, rows.high
     return curve

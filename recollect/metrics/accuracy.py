@@ -19,7 +19,9 @@ class MetricError(RecollectError):
     """Predictions or labels that do not belong together."""
 
 
-def accuracy_matrix(predictions: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def accuracy_matrix(
+    predictions: np.ndarray, labels: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """R and the initial accuracies from stored predictions.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ class MLP(nn.Module):
     def __init__(self, *, input_shape: Sequence[int], n_outputs: int, width: int = 400, depth: int = 2) -> None:
         super().__init__()
         sizes = [int(torch.tensor(input_shape).prod()), *[width] * depth]
-        layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
         self.features = nn.Sequential(nn.Flatten(), *layers)
         self.head = nn.Linear(sizes[-1], n_outputs)
 

@@ -13,7 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 def _mlp_parts(shape: Sequence[int], latent: int, width: int) -> tuple[nn.Module, nn.Module]:
     pixels = math.prod(shape)
     encoder = nn.Sequential(
-        nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2 * latent)
+        nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+        nn.Linear(width, 2 * latent),
     )  # fmt: skip
     decoder = nn.Sequential(
         nn.Linear(latent, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, pixels),
@@ -59,14 +60,16 @@ class VAE(nn.Module):
         latent: size of z.
     """
 
-    def __init__(self, *, input_shape: Sequence[int], kind: str = "mlp", latent: int = 100, width: int = 400) -> None:
+    def __init__(
+        self, *, input_shape: Sequence[int], kind: str = "mlp", latent: int = 100, width: int = 400
+    ) -> None:
         super().__init__()
         self.latent = latent
         parts = {"mlp": _mlp_parts, "conv": _conv_parts}[kind](input_shape, latent, width)
         self.encoder, self.decoder = parts
 
     def loss(self, x: Tensor) -> Tensor:
-        """Negative evidence lower bound in nats, summed over pixels, mean over the batch (Kingma and Welling 2014)."""
+        """Negative evidence lower bound in nats per image, mean over the batch (Kingma and Welling 2014)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         z = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
         reconstruction = binary_cross_entropy_with_logits(self.decoder(z), x, reduction="sum")

@@ -11,7 +11,16 @@ from typing import Any
 
 from recollect.layout import ROOT
 
-PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "scipy", "pandas", "scikit-learn", "torch-fidelity")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "avalanche-lib",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "torch-fidelity",
+)
 
 
 def _git(*arguments: str) -> str | None:

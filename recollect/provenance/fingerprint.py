@@ -1,7 +1,7 @@
 """A hash of the code that determines a method's numbers (contract 5).
 
 The parsed source of the method file and of every module of this repository that it or the engine imports,
-without comments, docstrings and layout. Reformatting changes nothing; a changed constant does.
+without comments, docstrings, type annotations and layout. Reformatting changes nothing; a changed constant does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ ENGINE = "recollect.engine.runner"
 BESIDE_THE_NUMBERS = (
     "recollect.config",
     "recollect.engine.cost",
+    "recollect.engine.lean_import",
     "recollect.engine.loading",
     "recollect.engine.monitor",
     "recollect.engine.progress",
@@ -29,6 +30,8 @@ BESIDE_THE_NUMBERS = (
     "recollect.provenance",
 )
 """Modules a run imports that cannot change a prediction: display, bookkeeping, error texts."""
+TYPES = ("annotation", "returns", "type_params", "type_comment")
+"""Fields of syntax nodes that only type checkers read."""
 
 
 def _module_file(name: str) -> Path | None:
@@ -50,13 +53,15 @@ def _imports(tree: ast.AST) -> set[str]:
 
 
 def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    )
 
 
 def canonical(node: object) -> str:
-    """A syntax tree as text: no positions, no bare strings, no empty fields (they differ between Pythons)."""
+    """A syntax tree as text: no positions, bare strings, types or empty fields (these differ between Pythons)."""
     if isinstance(node, ast.AST):
-        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        fields = [(n, value) for n, value in ast.iter_fields(node) if value not in (None, []) and n not in TYPES]
         return f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in fields)})"
     if isinstance(node, list):
         return "[" + ",".join(canonical(item) for item in node if not _is_docstring(item)) + "]"

@@ -16,8 +16,20 @@ from recollect.scenarios.protocols import SplitError, TaskIndices
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
 OPTIONS: dict[str, set[str]] = {
-    "class-incremental": {"n_tasks", "class_order", "first_task_classes", "classes_per_task", "drop_remainder"},
-    "task-incremental": {"n_tasks", "class_order", "first_task_classes", "classes_per_task", "drop_remainder"},
+    "class-incremental": {
+        "n_tasks",
+        "class_order",
+        "first_task_classes",
+        "classes_per_task",
+        "drop_remainder",
+    },
+    "task-incremental": {
+        "n_tasks",
+        "class_order",
+        "first_task_classes",
+        "classes_per_task",
+        "drop_remainder",
+    },
     "permuted-pixels": {"n_tasks"},
     "rotated": {"n_tasks", "max_degrees"},
     "corpora": set(),
@@ -90,9 +102,7 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     options = {key: scenario[key] for key in OPTIONS[protocol] if scenario.get(key) is not None}
     labels = scenario.get("labels", "shared" if protocol == "corpora" else "disjoint")
     offsets = label_offsets(sources, labels)
-    train_y, test_y = (
-        np.concatenate([y + o for y, o in zip(ys, offsets, strict=True)]) for ys in _both(sources)
-    )
+    train_y, test_y = (np.concatenate([y + o for y, o in zip(ys, offsets, strict=True)]) for ys in _both(sources))
     n_classes = max(s.n_classes + o for s, o in zip(sources, offsets, strict=True))
     tasks = _tasks(protocol, options, (train_y, test_y), n_classes, sources, seed)
     fraction = float(scenario.get("validation", 0.0))
@@ -103,7 +113,9 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
         "labels": labels,
         "validation": fraction,
         "seed": seed,
-        "datasets": [{"name": s.name, "sha256": s.sha256, "label_offset": o} for s, o in zip(sources, offsets, strict=True)],
+        "datasets": [
+            {"name": s.name, "sha256": s.sha256, "label_offset": o} for s, o in zip(sources, offsets, strict=True)
+        ],
         "n_classes": n_classes,
         "index_sets": {},
         "tasks": [],
@@ -121,7 +133,9 @@ def _task_entry(
     shared = 0 if len(task.train) == len(train_y) else number
     train, validation = protocols.hold_out(task.train, train_y, fraction, seed, shared)
     if not len(train) or not len(task.test):
-        raise SplitError(f"task {number} has {len(train)} training and {len(task.test)} test samples: lower n_tasks")
+        raise SplitError(
+            f"task {number} has {len(train)} training and {len(task.test)} test samples: lower n_tasks"
+        )
     entry: dict[str, Any] = {"classes": np.unique(np.concatenate([train_y[train], test_y[task.test]])).tolist()}
     for part, rows in zip(PARTS, (train, validation, task.test), strict=True):
         text = canonical_json(rows.tolist())

@@ -89,7 +89,8 @@ def task_sizes(
 
 
 def class_incremental(
-    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, class_order: str | list[int] = "fixed",
+    train: Labels, test: Labels, n_classes: int, seed: int, *,
+    n_tasks: int, class_order: str | list[int] = "fixed",
     first_task_classes: int | None = None, classes_per_task: list[int] | None = None, drop_remainder: bool = False,
 ) -> list[TaskIndices]:  # fmt: skip
     """Disjoint classes per task; every sample of a class belongs to the task of the class."""
@@ -157,7 +158,14 @@ def _deal(rows: np.ndarray, shares: np.ndarray, exhaustive: bool) -> list[np.nda
 
 
 def dirichlet(
-    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, alpha: float, variant: str = "adapt_align"
+    train: Labels,
+    test: Labels,
+    n_classes: int,
+    seed: int,
+    *,
+    n_tasks: int,
+    alpha: float,
+    variant: str = "adapt_align",
 ) -> list[TaskIndices]:
     """Every class spread over the tasks in Dirichlet shares, the same shares for training and test data.
 
@@ -169,7 +177,8 @@ def dirichlet(
     for part, labels in (("train", train), ("test", test)):
         rng = random_state(seed, f"dirichlet {part}")
         hands = [
-            _deal(rng.permutation(np.flatnonzero(labels == c)), shares[c], variant == "plain") for c in range(n_classes)
+            _deal(rng.permutation(np.flatnonzero(labels == c)), shares[c], variant == "plain")
+            for c in range(n_classes)
         ]
         dealt[part] = [np.sort(np.concatenate([hand[b] for hand in hands])) for b in range(n_tasks)]
     for task in range(n_tasks):
@@ -181,7 +190,9 @@ def dirichlet(
     return [TaskIndices(a, b) for a, b in zip(dealt["train"], dealt["test"], strict=True)]
 
 
-def hold_out(rows: np.ndarray, labels: Labels, fraction: float, seed: int, task: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(
+    rows: np.ndarray, labels: Labels, fraction: float, seed: int, task: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Split training rows into (training, validation), class by class; a class keeps at least one row."""
     if fraction == 0.0:
         return rows, rows[:0]

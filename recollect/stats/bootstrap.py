@@ -140,9 +140,7 @@ def _checked(rows: FloatArray, confidence: float, n_resamples: int) -> FloatArra
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise RecollectError(f"bootstrap needs rows of shape (cells, seeds), got shape {rows.shape}.")
     if not np.isfinite(rows).all():
-        raise RecollectError(
-            "bootstrap got a NaN or infinite value: leave that seed out and say so in the cell."
-        )
+        raise RecollectError("bootstrap got a NaN or infinite value: leave that seed out and say so in the cell.")
     if not 0.0 < confidence < 1.0:
         raise RecollectError(f"confidence must lie between 0 and 1 (0.95 for 95 %), got {confidence}.")
     if n_resamples < 1:

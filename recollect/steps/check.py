@@ -18,6 +18,8 @@ def check(collected: Path) -> None:
         bad = [row for row in csv.DictReader(file) if row["status"] != "ok"]
     if not bad:
         return
-    shown = "; ".join(f"{r['scenario']}/{r['method']} seed {r['seed']} {r['status']} ({r['reason']})" for r in bad[:5])
+    shown = "; ".join(
+        f"{r['scenario']}/{r['method']} seed {r['seed']} {r['status']} ({r['reason']})" for r in bad[:5]
+    )
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     raise RecollectError(f"{len(bad)} runs did not come out, the tables say which: {shown}{more}")

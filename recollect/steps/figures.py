@@ -12,6 +12,7 @@ from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_declaration
 from recollect.steps.tables import build, declaration, read_collected
 
+
 def matrices(suite: dict[str, Any], places: Places) -> dict[str, dict[str, np.ndarray]]:
     """scenario -> method -> accuracy matrices of the finished seeds, (seeds, T, T), NaN where not evaluated."""
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -19,7 +20,9 @@ def matrices(suite: dict[str, Any], places: Places) -> dict[str, dict[str, np.nd
         found[scenario] = {}
         for method in suite["methods"]:
             stored = read_json(places.metrics(scenario, method), "run the evaluate step again")
-            kept = [run["matrix"] for run in stored["runs"] if run["status"] == "ok" and run["seed"] in suite["seeds"]]
+            kept = [
+                run["matrix"] for run in stored["runs"] if run["status"] == "ok" and run["seed"] in suite["seeds"]
+            ]
             if kept:
                 found[scenario][method] = np.array(kept, dtype=float)
     return found

@@ -52,7 +52,12 @@ def _validation_score(places: Places, scenario: str, method: str, seed: int) -> 
 
 
 def select(
-    suite: Suite, scenario_id: str, method: str, grid: dict[str, list[Any]], seeds: Sequence[int], places: Places
+    suite: Suite,
+    scenario_id: str,
+    method: str,
+    grid: dict[str, list[Any]],
+    seeds: Sequence[int],
+    places: Places,
 ) -> Iterator[tuple[dict[str, Any], float, float]]:
     """Train every point of the grid and yield (settings, mean, standard deviation) of the validation accuracy.
 

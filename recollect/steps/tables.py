@@ -20,7 +20,8 @@ def read_collected(path: Path) -> pd.DataFrame:
         RecollectError: the file is missing or no CSV.
     """
     try:
-        return pd.read_csv(path, dtype={"status": str, "reason": str, "metric": str}, keep_default_na=False, na_values={"value": [""]})  # fmt: skip
+        text = dict.fromkeys(("metric", "status", "reason"), str)
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
     except FileNotFoundError:
         raise RecollectError(f"{path} is missing: run the collect step first") from None
     except (pd.errors.ParserError, ValueError) as error:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from recollect.datasets import Prepared, open_prepared
+from recollect.engine.benchmark import Pool, build_benchmark
 from recollect.engine.device import choose_device
 from recollect.engine.runner import EVALUATED, Plan, SeedRunner
 from recollect.errors import RecollectError
-from recollect.scenarios.benchmark import Pool, build_benchmark
 from recollect.scenarios.manifest import read_manifest
 from recollect.steps.places import Places
 
@@ -43,7 +43,9 @@ class LoadedData:
         shapes = {tuple(data.info["input_shape"]) for data in self.datasets}
         if len(shapes) != 1:
             names = [data.info["dataset"] for data in self.datasets]
-            raise RecollectError(f"data sets {names} differ in image shape {sorted(shapes)}: use sets of one shape")
+            raise RecollectError(
+                f"data sets {names} differ in image shape {sorted(shapes)}: use sets of one shape"
+            )
         return shapes.pop()
 
     @property

@@ -116,9 +116,7 @@ _ALL = (
         " accuracy on task i of the untrained network.",
     ),
     MetricInfo("wall_s", "Wall time", "s", "down", 1, 1.0, "elapsed seconds of one run, all tasks together."),
-    MetricInfo(
-        "device_s", "Device time", "s", "down", 1, 1.0, "seconds the compute device was busy in one run."
-    ),
+    MetricInfo("device_s", "Device time", "s", "down", 1, 1.0, "seconds the compute device was busy in one run."),
     MetricInfo(
         "vram_mb", "GPU memory", "MB", "down", 0, 1.0, "peak memory allocated on the accelerator in one run."
     ),
@@ -133,9 +131,7 @@ _ALL = (
         "bytes carried from one task to the next: stored weights, exemplars, logits and statistics.",
     ),
     MetricInfo("parameters", "Parameters", "count", "down", 0, 1.0, "trained parameters of the model."),
-    MetricInfo(
-        "it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."
-    ),
+    MetricInfo("it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."),
 )
 
 METRICS = MappingProxyType({info.name: info for info in _ALL})

@@ -50,9 +50,7 @@ def _published(key: CellKey, value: object, std: object, source: object) -> Publ
     where = f"the published frame, {' / '.join(key)}"
     number = _number(value, f"{where}, value")
     if metric_info(key[2]).unit == "%" and abs(number) > 1:
-        raise RecollectError(
-            f"{where}: {number} looks like percent; write it as a fraction ({number / 100})."
-        )
+        raise RecollectError(f"{where}: {number} looks like percent; write it as a fraction ({number / 100}).")
     return Published(number, _number(std, f"{where}, std"), source if isinstance(source, str) else "")
 
 

@@ -117,9 +117,7 @@ def _record_points(record: Mapping[str, Any]) -> Iterator[Point]:
 def _matrix_points(matrix: list[list[float | None]] | None) -> Iterator[Point]:
     """Accuracy on each task, and the mean over the tasks seen, after every task."""
     for t, row in enumerate(matrix or [], start=1):
-        known = {
-            i: float(value) for i, value in enumerate(row, start=1) if value is not None and _number(value)
-        }
+        known = {i: float(value) for i, value in enumerate(row, start=1) if value is not None and _number(value)}
         yield from (Point(f"accuracy/task{i:03d}", value, t) for i, value in known.items())
         seen = [known[i] for i in range(1, t + 1) if i in known]
         if len(seen) == t:

@@ -17,13 +17,9 @@ def ui_command(store_uri: str = DEFAULT_STORE, port: int = 5000) -> list[str]:
             or the port is none.
     """
     if not store_uri.startswith("sqlite:///"):
-        raise RecollectError(
-            f"MLflow store {shown(store_uri)} is not a local file; open its own page instead."
-        )
+        raise RecollectError(f"MLflow store {shown(store_uri)} is not a local file; open its own page instead.")
     if not sqlite_path(store_uri).is_file():
-        raise RecollectError(
-            f"MLflow store {sqlite_path(store_uri)} is not there yet; make the results first."
-        )
+        raise RecollectError(f"MLflow store {sqlite_path(store_uri)} is not there yet; make the results first.")
     if not 1 <= port <= 65535:
         raise RecollectError(f"port {port} is not between 1 and 65535.")
     options = ["--backend-store-uri", store_uri, "--host", HOST, "--port", str(port)]

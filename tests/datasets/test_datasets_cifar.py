@@ -14,9 +14,7 @@ def bins10(official):
 
 
 def bins100(official):
-    return {
-        name: official.cifar_records(100, 2, 100, seed) for seed, name in enumerate(("train.bin", "test.bin"))
-    }
+    return {name: official.cifar_records(100, 2, 100, seed) for seed, name in enumerate(("train.bin", "test.bin"))}
 
 
 def write_folder(folder, bins):

@@ -41,9 +41,7 @@ def test_mnist_end_to_end(tmp_path, official):
     assert opened.info == info
     assert set(info) == KEYS
     assert info["train"] == {"n": 20, "class_counts": [2] * 10}
-    assert info["content_sha256"] == content_sha256(
-        opened.train_x, opened.train_y, opened.test_x, opened.test_y
-    )
+    assert info["content_sha256"] == content_sha256(opened.train_x, opened.train_y, opened.test_x, opened.test_y)
     assert (info["verified"], info["source"]) == ("shapes and counts", "data_dir")
     assert info["files"][0]["path"] == "mnist/train-images-idx3-ubyte.gz"
     assert files_in(tmp_path / "out") == [
@@ -241,9 +239,7 @@ def served(official, server, tmp_path):
     for path in sorted((tmp_path / "origin/mnist").iterdir()):
         body = path.read_bytes()
         url = server.plan(f"/{path.name}", (200, body))
-        remotes.append(
-            RemoteFile(f"mnist/{path.name}", (url,), hashlib.sha256(body).hexdigest(), None, len(body))
-        )
+        remotes.append(RemoteFile(f"mnist/{path.name}", (url,), hashlib.sha256(body).hexdigest(), None, len(body)))
     return official.spec("mnist", files=tuple(remotes))
 
 

@@ -76,8 +76,7 @@ def test_every_text_is_in_every_format(frame, declaration):
 def test_cells_say_what_they_should(frame, declaration):
     section = make_layout(frame, declaration).sections[0]
     rows = {
-        label: dict(zip((c.full for c in section.columns), cells, strict=True))
-        for label, cells in section.rows
+        label: dict(zip((c.full for c in section.columns), cells, strict=True)) for label, cells in section.rows
     }
     assert rows["Naive"]["Accuracy (%) ↑"] == "20.00 [18.80, 21.20]"
     assert rows["Naive"]["Δ Accuracy vs Naive"] == "reference"
@@ -173,9 +172,7 @@ def test_write_table(frame, declaration, tmp_path):
     assert paths == table_paths("digits_main", tmp_path / "new" / "tables")
     assert sorted(path.suffix for path in paths) == [".csv", ".html", ".md", ".tex", ".txt"]
     before = [path.read_bytes() for path in paths]
-    assert [
-        path.read_bytes() for path in write_table(frame, declaration, tmp_path / "new" / "tables")
-    ] == before
+    assert [path.read_bytes() for path in write_table(frame, declaration, tmp_path / "new" / "tables")] == before
     assert sorted((tmp_path / "new" / "tables").iterdir()) == sorted(paths)
 
 
