@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from avalanche.training.plugins import GenerativeReplayPlugin
 from avalanche.training.supervised import GenerativeReplay
 
 from recollect.engine.settings import Setting
@@ -26,4 +27,8 @@ def build(*, setting: Setting, replay_size: int | None = None) -> Any:
             "generative_replay_avalanche needs images of shape (1, 28, 28), these are "
             f"{tuple(setting.input_shape)}: leave it out of this scenario or use generative_replay"
         )
-    return GenerativeReplay(replay_size=replay_size, **setting.avalanche_arguments())
+    strategy = GenerativeReplay(replay_size=replay_size, **setting.avalanche_arguments())
+    for plugin in strategy.plugins:
+        if isinstance(plugin, GenerativeReplayPlugin):
+            plugin.generator_strategy.evaluator.loggers = []  # its default prints a bar for every step
+    return strategy

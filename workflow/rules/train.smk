@@ -26,4 +26,4 @@ for batch in PLAN.batches:
             mem_mb=PLAN.mem_mb,
         shell:
             "{RECOLLECT} train --spec {params.spec:q} --seeds {params.seeds} "
-            "--save-every {params.save_every_s} 2> {log}"
+            "--save-every {params.save_every_s} > {log} 2>&1"
