@@ -14,7 +14,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config/default.yaml"
+configfile: f"{workflow.basedir}/config/default.yaml"
 
 
 sys.path.insert(0, str(workflow.basedir))
@@ -26,8 +26,11 @@ try:
 except RecollectError as error:
     raise WorkflowError(str(error)) from None
 
-RECOLLECT = f"{sys.executable} -m recollect"
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={workflow.basedir}; ")
+# Every rule calls one step of the command line, with the Python that runs this file.
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; "
+    f"recollect() {{{{ '{sys.executable}' -m recollect \"$@\"; }}}}; "
+)
 
 
 wildcard_constraints:
@@ -37,12 +40,12 @@ wildcard_constraints:
 
 
 rule all:
+    default_target: True
     input:
         PLAN.table_files,
         PLAN.figure_files,
         PLAN.tracked,
         f"results/tables/{PLAN.suite}/.complete",
-    default_target: True
 
 
 include: "workflow/rules/fetch.smk"

@@ -11,10 +11,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from recollect.errors import RecollectError
-from recollect.files import cannot_write
 
 
 def _fetch(a: argparse.Namespace) -> None:
@@ -100,6 +99,14 @@ def _show(a: argparse.Namespace) -> None:
     show(Places(a.results).tables(a.suite), sys.stdout)
 
 
+def _ui(a: argparse.Namespace) -> None:
+    from recollect.tracking import ui_command
+
+    command = ui_command(a.uri, a.port)
+    sys.stderr.write(f"MLflow on http://127.0.0.1:{a.port}, stop with Ctrl-C\n")
+    os.execv(command[0], command)
+
+
 def _select(a: argparse.Namespace) -> None:
     from recollect.config.schema import read_yaml
     from recollect.config.suite import Suite
@@ -115,15 +122,29 @@ def _select(a: argparse.Namespace) -> None:
         sys.stdout.flush()
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"is not JSON, nor @file with JSON: {error}") from None
+def _mapping(*keys: str) -> Callable[[str], dict[str, Any]]:
+    """An argument that is a JSON object with ``keys``, or @file with one."""
+
+    def parse(text: str) -> dict[str, Any]:
+        try:
+            value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+        except (OSError, ValueError) as error:
+            raise argparse.ArgumentTypeError(f"is not JSON, nor @file with JSON: {error}") from None
+        missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+        if missing:
+            raise argparse.ArgumentTypeError(
+                f"must be a JSON object with {', '.join(keys)}; missing: {', '.join(missing)}"
+            )
+        return value
+
+    return parse
 
 
+_SUITE_KEYS = ("suite", "scenarios", "methods", "seeds", "tables", "labels", "confidence", "n_resamples")
 _SEEDS: dict[str, Any] = {"type": int, "nargs": "+", "required": True, "help": "seeds, e.g. 0 1 2"}
-_SUITE: dict[str, Any] = {"type": _json, "required": True, "help": "resolved suite as JSON, or @file"}
+_SUITE: dict[str, Any] = {
+    "type": _mapping(*_SUITE_KEYS), "required": True, "help": "resolved suite as JSON, or @file",
+}  # fmt: skip
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, dict[str, Any]]]] = {
     "fetch": (_fetch, "find or download a data set, verify it and decode it into arrays", {
@@ -135,11 +156,17 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--offline": {"action": "store_true", "help": "never try to download"},
     }),
     "split": (_split, "write the split manifests of a scenario", {
-        "--scenario": {"type": _json, "required": True, "help": "resolved scenario as JSON, or @file"},
+        "--scenario": {
+            "type": _mapping("id", "datasets", "protocol"), "required": True,
+            "help": "resolved scenario as JSON, or @file",
+        },
         "--seeds": _SEEDS,
     }),
     "train": (_train, "train a method on a scenario, one run per seed; continues what was interrupted", {
-        "--spec": {"type": _json, "required": True, "help": "resolved run specification as JSON, or @file"},
+        "--spec": {
+            "type": _mapping("scenario", "method", "engine", "code"), "required": True,
+            "help": "resolved run specification as JSON, or @file",
+        },
         "--seeds": _SEEDS,
         "--save-every": {
             "type": float, "default": 300.0, "metavar": "S", "help": "seconds between saved states within a task",
@@ -162,6 +189,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--uri": {"required": True, "help": "sqlite:///file or http://server"},
         "--receipt": {"type": Path, "required": True, "help": "file that is written when all is stored"},
     }),
+    "ui": (_ui, "browse the runs in MLflow, on this machine only", {
+        "--uri": {"default": "sqlite:///results/mlflow.db", "help": "the store (default: %(default)s)"},
+        "--port": {"type": int, "default": 5000, "help": "port on 127.0.0.1 (default: %(default)s)"},
+    }),
     "select": (_select, "compare hyper-parameters on validation data; test data are not touched", {
         "scenario": {"help": "scenario id"},
         "method": {"help": "method id"},
@@ -173,11 +204,16 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
 }  # fmt: skip
 
 
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments give one sentence and status 1, as all bad input does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"{self.prog}: {' '.join(message.split())}: see {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The argument parser of all subcommands."""
-    top = argparse.ArgumentParser(
-        prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    top = _Parser(prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     steps = top.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, (run, text, arguments) in COMMANDS.items():
         step = steps.add_parser(name, help=text, description=text)
@@ -199,7 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        sys.stderr.write(f"recollect {parsed.step}: {cannot_write(Path(str(error.filename)), error)}\n")
+        sys.stderr.write(
+            f"recollect {parsed.step}: {error.filename}: {error.strerror}: correct the path or its permissions\n"
+        )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"recollect {parsed.step}: interrupted; the same command continues\n")

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 from recollect.config.suite import Suite
 from recollect.figures.draw import figure_paths
 from recollect.files import canonical_json
+from recollect.layout import ROOT
 from recollect.provenance.fingerprint import fingerprint
 from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_declaration
 from recollect.tables.write import table_paths
+
+DEFAULT = ROOT / "config" / "default.yaml"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Plan:
     @classmethod
     def from_config(cls, config: dict[str, Any], files: Sequence[str]) -> Plan:
         """Check a configuration and plan it; raises RecollectError with one clear sentence."""
-        return cls(Suite.load(dict(config), files))
+        # Snakemake lists the Snakefile's own configuration last, although the others override it.
+        own = [file for file in files if Path(file).resolve() == DEFAULT]
+        return cls(Suite.load(dict(config), own + [file for file in files if file not in own]))
 
     # Values --------------------------------------------------------------------------------------
 
@@ -72,7 +78,7 @@ class Plan:
     @property
     def mem_mb(self) -> int:
         """Memory a training job may use, for schedulers."""
-        return self._suite.config["mem_mb"]
+        return self._suite.config.get("mem_mb", 4000)
 
     @property
     def save_every_s(self) -> float:
@@ -87,8 +93,9 @@ class Plan:
     @property
     def data_dir_argument(self) -> str:
         """Command-line arguments that say where data are looked for."""
-        offline = " --offline" if self._suite.config["offline"] else ""
-        return f"--data-dir '{self._suite.data_dir}'{offline}"
+        offline = " --offline" if self._suite.config.get("offline") else ""
+        quoted = self._suite.data_dir.replace("'", "'\\''")
+        return f"--data-dir '{quoted}'{offline}"
 
     # Arguments of jobs ---------------------------------------------------------------------------
 

@@ -32,6 +32,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} does not exist: restore it or correct the path") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text: save it as YAML in UTF-8") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}): correct the path or its permissions"
+        ) from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values, it holds {type(value).__name__}")
     return value
@@ -61,7 +67,7 @@ def origin(keys: Sequence[Any], files: Sequence[Path]) -> str:
     for path in reversed(list(files)):
         try:
             if _holds(read_yaml(path), keys):
-                return str(path)
+                return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
         except ConfigError:
             continue
     return "--config on the command line" if files else "the configuration"
@@ -79,7 +85,7 @@ def _explain(error: Any, files: Sequence[Path]) -> str:
     keys = list(error.absolute_path)
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
-        wrong = sorted(set(error.instance) - set(allowed))[0]
+        wrong = min(set(error.instance) - set(allowed), key=str)
         where = origin([*keys, wrong], files)
         return f"unknown key {dotted([*keys, wrong])!r} in {where}: {suggestion(wrong, allowed)}"
     where = origin(keys, files)
@@ -108,8 +114,11 @@ def validate(value: dict[str, Any], schema_name: str, files: Sequence[Path]) -> 
     """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
+    from jsonschema.validators import extend
 
+    # JSON Schema takes 5.0 for an integer; range() and file names do not.
+    strict = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, v: type(v) is int)
     schema = json.loads((SCHEMA_DIR / f"{schema_name}.schema.json").read_text())
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    error = best_match(extend(Draft202012Validator, type_checker=strict)(schema).iter_errors(value))
     if error is not None:
         raise ConfigError(_explain(error, files))

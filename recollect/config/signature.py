@@ -6,6 +6,7 @@ Read from the syntax tree, so that a configuration is checked without importing 
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,7 @@ class Parameter:
     default: Any
 
     def accepts(self, value: Any) -> bool:
-        """Whether ``value`` fits the annotation (True is not an int, 1 is a float)."""
+        """Whether ``value`` fits the annotation (True is not an int, 1 is a float, NaN and infinity are not)."""
         return _fits(ast.parse(self.annotation, mode="eval").body, value)
 
 
@@ -42,13 +43,16 @@ def _fits(node: ast.expr, value: Any) -> bool:
         return _fits(node.left, value) or _fits(node.right, value)
     if isinstance(node, ast.Constant) and node.value is None:
         return value is None
-    if isinstance(node, ast.Name):
+    if isinstance(node, ast.Name) and node.id in _SIMPLE:
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
         fits = isinstance(value, _SIMPLE[node.id])
         return fits and (node.id == "bool" or not isinstance(value, bool))
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         inner = node.slice
         if node.value.id == "Literal":
-            return value in ast.literal_eval(inner if isinstance(inner, ast.Tuple) else ast.List([inner]))
+            choices = ast.literal_eval(inner if isinstance(inner, ast.Tuple) else ast.List([inner]))
+            return any(value == choice and type(value) is type(choice) for choice in choices)
         if node.value.id in ("list", "Sequence"):
             return isinstance(value, list) and all(_fits(inner, item) for item in value)
     raise TypeError(f"annotation {ast.unparse(node)!r} is none of int, float, str, bool, Literal, list, X | None")
@@ -57,8 +61,24 @@ def _fits(node: ast.expr, value: Any) -> bool:
 def _parameter(path: Path, argument: ast.arg, default: ast.expr | None) -> Parameter:
     if argument.annotation is None:
         raise ConfigError(f"{path}: argument {argument.arg!r} of build has no type: annotate it, e.g. lam: float")
-    value = REQUIRED if default is None else ast.literal_eval(default)
-    return Parameter(argument.arg, ast.unparse(argument.annotation), value)
+    parameter = Parameter(argument.arg, ast.unparse(argument.annotation), _default(path, argument.arg, default))
+    try:
+        parameter.accepts(None)
+    except TypeError as error:
+        raise ConfigError(f"{path}: argument {argument.arg!r} of build: {error}") from None
+    return parameter
+
+
+def _default(path: Path, name: str, default: ast.expr | None) -> Any:
+    if default is None:
+        return REQUIRED
+    try:
+        return ast.literal_eval(default)
+    except ValueError:
+        raise ConfigError(
+            f"{path}: the default {ast.unparse(default)} of argument {name!r} of build is no plain value: "
+            "write it out, e.g. 0.5"
+        ) from None
 
 
 def _body(path: Path) -> list[ast.stmt]:
@@ -80,6 +100,10 @@ def build_parameters(path: Path) -> dict[str, Parameter]:
             if node.args.args or node.args.posonlyargs:
                 raise ConfigError(
                     f"{path}: build must take keyword-only arguments: write def build(*, setting, ...)"
+                )
+            if SETTING not in [a.arg for a in node.args.kwonlyargs]:
+                raise ConfigError(
+                    f"{path}: build must take the setting: write def build(*, setting: Setting, ...)"
                 )
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
             return {a.arg: _parameter(path, a, d) for a, d in pairs if a.arg != SETTING}

@@ -106,8 +106,9 @@ class Suite:
                     f"key {key!r} means nothing to protocol {entry['protocol']} of {where}: "
                     f"{suggestion(key, sorted(allowed))}"
                 )
-        if "n_tasks" in OPTIONS[entry["protocol"]] and "n_tasks" not in entry:
-            raise ConfigError(f"n_tasks is missing in {where}: protocol {entry['protocol']} needs it")
+        for key in ("n_tasks", "alpha"):
+            if key in OPTIONS[entry["protocol"]] and key not in entry:
+                raise ConfigError(f"{key} is missing in {where}: protocol {entry['protocol']} needs it")
         self._check_split(entry, where)
         return {"id": name, **entry}
 
@@ -120,7 +121,8 @@ class Suite:
                 raise ConfigError(f"unknown data set {dataset!r} in {where}: {suggestion(dataset, DATASETS)}")
         if entry["protocol"] not in ("class-incremental", "task-incremental"):
             return
-        n_classes = sum(DATASETS[d].n_classes for d in entry["datasets"])
+        counts = [DATASETS[d].n_classes for d in entry["datasets"]]
+        n_classes = max(counts) if entry.get("labels") == "shared" else sum(counts)
         options = {k: entry[k] for k in ("first_task_classes", "classes_per_task", "drop_remainder") if k in entry}
         try:
             order = order_classes(n_classes, entry.get("class_order", "fixed"), seed=0)
@@ -132,8 +134,16 @@ class Suite:
 
     @cached_property
     def _methods(self) -> dict[str, Any]:
+        from recollect.datasets import DATASETS
+
         entries = read_yaml(METHODS_FILE)
         validate(entries, "methods", [METHODS_FILE])
+        for name, entry in entries.items():
+            for layer, known in (("datasets", DATASETS), ("scenarios", self._scenarios)):
+                for key in entry.get(layer, {}):
+                    if key not in known:
+                        where = f"'{name}.{layer}.{key}' in {_relative(METHODS_FILE)}"
+                        raise ConfigError(f"unknown key {where}: {suggestion(key, known)}")
         return entries
 
     def _entry(self, entries: dict[str, Any], key: str, name: str, path: Path) -> dict[str, Any]:
@@ -172,6 +182,11 @@ class Suite:
             layer = {key: value for key, value in layer.items() if key != "source"}
             check_values(layer, {**train, **hyper}, f"method {name}", where)
             values.update(layer)
+        if "lr" not in values:
+            raise ConfigError(
+                f"method {name} has no learning rate for scenario {scenario}: a number needs settings with a "
+                f"source, add defaults, datasets or scenarios to {name} in {_relative(METHODS_FILE)}, or overrides.{name}"
+            )
         return {
             "id": name,
             "file": path.stem,
@@ -204,7 +219,11 @@ class Suite:
     def _check_tables(self) -> None:
         from recollect.tables.metric_info import METRICS
 
+        ids = [table["id"] for table in self.config["tables"]]
         for i, table in enumerate(self.config["tables"]):
+            if table["id"] in ids[:i]:
+                where = origin(["tables", i, "id"], self.files)
+                raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
             known = {
                 "scenarios": self.config["scenarios"],
                 "methods": self.config["methods"],
@@ -217,9 +236,10 @@ class Suite:
                         raise ConfigError(
                             f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}"
                         )
-            if table.get("reference") not in (None, *self.config["methods"]):
+            methods = table.get("methods", self.config["methods"])
+            if table.get("reference") not in (None, *methods):
                 where = origin(["tables", i, "reference"], self.files)
-                hint = suggestion(table["reference"], self.config["methods"])
+                hint = suggestion(table["reference"], methods)
                 raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
 
     def tables(self) -> list[dict[str, Any]]:
@@ -245,5 +265,9 @@ def _complete(parameters: dict[str, Parameter], values: dict[str, Any], method: 
     missing = [name for name, value in chosen.items() if value is REQUIRED]
     if missing:
         raise ConfigError(f"method {method} needs a value for {', '.join(missing)} in {_relative(METHODS_FILE)}")
-    # 1 and 1.0 are one number and must give one hash.
-    return {k: float(v) if parameters[k].annotation == "float" else v for k, v in chosen.items()}
+    return {name: _one_number(parameters[name].annotation, value) for name, value in chosen.items()}
+
+
+def _one_number(annotation: str, value: Any) -> Any:
+    """1 and 1.0 are one number and must give one hash."""
+    return float(value) if type(value) is int and annotation in ("float", "float | None") else value

@@ -42,13 +42,20 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-def _imports(tree: ast.AST) -> set[str]:
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    """The module that ``from ... import`` names, written from the root of the repository."""
+    above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _imports(tree: ast.AST, package: str) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return {name for name in names if name.split(".")[0] in PACKAGES}
 
 
@@ -74,7 +81,8 @@ def _parsed(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:
         raise RecollectError(f"{path}, line {error.lineno}, is not valid Python: {error.msg}") from None
-    return sha256_text(canonical(tree)), frozenset(_imports(tree))
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    return sha256_text(canonical(tree)), frozenset(_imports(tree, package))
 
 
 def source_hash(path: Path) -> tuple[str, frozenset[str]]:

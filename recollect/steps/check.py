@@ -12,10 +12,15 @@ def check(collected: Path) -> None:
     """Raise one sentence if any run is not ok.
 
     Raises:
-        RecollectError: naming up to five runs and their reasons.
+        RecollectError: naming up to five runs and their reasons; or the file is missing or no collected frame.
     """
-    with Path(collected).open(newline="") as file:
-        bad = [row for row in csv.DictReader(file) if row["status"] != "ok"]
+    try:
+        with Path(collected).open(newline="") as file:
+            bad = [row for row in csv.DictReader(file) if row["status"] != "ok"]
+    except FileNotFoundError:
+        raise RecollectError(f"{collected} is missing: run the collect step first") from None
+    except (KeyError, ValueError, csv.Error):
+        raise RecollectError(f"{collected} is damaged: delete it and run again") from None
     if not bad:
         return
     shown = "; ".join(

@@ -74,6 +74,8 @@ def evaluate_run(places: Places, scenario: str, method: str, seed: int) -> dict[
         if part not in predictions:
             continue
         labels, sizes = stream_labels(places, manifest, part)
+        if part == "validation" and not sizes.all():  # too few samples to hold any out of some task
+            continue
         R, initial = accuracy_matrix(predictions[part], labels, sizes)
         if part == "test":
             result |= {"matrix": _numbers(R), "initial": _numbers(initial), "test_sizes": sizes.tolist()}

@@ -38,7 +38,10 @@ def parse_grid(entries: Sequence[str]) -> dict[str, list[Any]]:
         name, found, values = entry.partition("=")
         if not found or not values:
             raise RecollectError(f"--grid {entry!r} must be name=value[,value...], e.g. lr=0.1,0.03")
-        grid[name] = [yaml.safe_load(value) for value in values.split(",")]
+        try:
+            grid[name] = [yaml.safe_load(value) for value in values.split(",")]
+        except yaml.YAMLError:
+            raise RecollectError(f"--grid {entry!r} has a value that is not YAML: e.g. lr=0.1,0.03") from None
     return grid
 
 

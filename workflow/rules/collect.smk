@@ -6,18 +6,22 @@ rule collect:
         PLAN.collected,
     log:
         f"results/logs/collect/{PLAN.suite}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         suite=PLAN.suite_argument,
-    localrule: True
     shell:
-        "{RECOLLECT} collect --suite {params.suite:q} 2> {log}"
+        "recollect collect --suite {params.suite:q} 2> {log}"
 
 
 rule partial:
     log:
         f"results/logs/collect/{PLAN.suite}_partial.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         suite=PLAN.suite_argument,
-    localrule: True
     shell:
-        "{RECOLLECT} partial --suite {params.suite:q} 2> {log}"
+        "recollect partial --suite {params.suite:q} 2> {log}"

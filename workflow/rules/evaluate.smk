@@ -7,8 +7,10 @@ rule evaluate:
         "results/metrics/{scenario}/{method}.json",
     log:
         "results/logs/evaluate/{scenario}/{method}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         seeds=PLAN.seeds,
-    localrule: True
     shell:
-        "{RECOLLECT} evaluate {wildcards.scenario} {wildcards.method} --seeds {params.seeds} 2> {log}"
+        "recollect evaluate {wildcards.scenario} {wildcards.method} --seeds {params.seeds} 2> {log}"

@@ -9,8 +9,9 @@ rule fetch:
         ),
     log:
         "results/logs/fetch/{dataset}.log",
-    params:
-        data_dir=PLAN.data_dir_argument,
     localrule: True
+    conda:
+        "../../environment.yml"
     shell:
-        "{RECOLLECT} fetch {wildcards.dataset} {params.data_dir} 2> >(tee {log} >&2)"
+        # Where the files lie changes no number, so it is no param.
+        f"recollect fetch {{wildcards.dataset}} {PLAN.data_dir_argument} 2> >(tee {{log}} >&2)"

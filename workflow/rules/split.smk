@@ -10,9 +10,11 @@ for batch in PLAN.batches:
             expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
         log:
             f"results/logs/split/{{scenario}}/{batch.name}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
         params:
             scenario=PLAN.scenario_argument,
             seeds=batch.seeds,
-        localrule: True
         shell:
-            "{RECOLLECT} split --scenario {params.scenario:q} --seeds {params.seeds} 2> {log}"
+            "recollect split --scenario {params.scenario:q} --seeds {params.seeds} 2> {log}"

@@ -6,11 +6,13 @@ rule tables:
         PLAN.table_files,
     log:
         f"results/logs/tables/{PLAN.suite}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         suite=PLAN.suite_argument,
-    localrule: True
     shell:
-        "{RECOLLECT} tables --suite {params.suite:q} 2> {log}"
+        "recollect tables --suite {params.suite:q} 2> {log}"
 
 
 rule figures:
@@ -21,11 +23,13 @@ rule figures:
         PLAN.figure_files,
     log:
         f"results/logs/figures/{PLAN.suite}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         suite=PLAN.suite_argument,
-    localrule: True
     shell:
-        "{RECOLLECT} figures --suite {params.suite:q} 2> {log}"
+        "recollect figures --suite {params.suite:q} 2> {log}"
 
 
 # Last of all: says which runs did not come out, with a status that a script notices.
@@ -39,5 +43,7 @@ rule check_runs:
     log:
         f"results/logs/check/{PLAN.suite}.log",
     localrule: True
+    conda:
+        "../../environment.yml"
     shell:
-        "{RECOLLECT} check {input.collected} 2> {log}"
+        "recollect check {input.collected} 2> {log}"

@@ -7,9 +7,11 @@ rule track:
         PLAN.tracked,
     log:
         f"results/logs/track/{PLAN.suite}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         suite=PLAN.suite_argument,
         uri=PLAN.mlflow_uri,
-    localrule: True
     shell:
-        "{RECOLLECT} track --suite {params.suite:q} --uri {params.uri:q} --receipt {output} 2> {log}"
+        "recollect track --suite {params.suite:q} --uri {params.uri:q} --receipt {output} 2> {log}"

@@ -5,7 +5,9 @@ for batch in PLAN.batches:
         name:
             f"train_{batch.name}"
         input:
-            splits=expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
+            splits=expand(
+                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
+            ),
             data=PLAN.train_inputs,
         output:
             expand(
@@ -17,13 +19,15 @@ for batch in PLAN.batches:
             f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.log",
         benchmark:
             f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.tsv"
-        params:
-            spec=PLAN.train_spec,
-            seeds=batch.seeds,
-            save_every_s=PLAN.save_every_s,
+        conda:
+            "../../environment.yml"
         threads: PLAN.threads
         resources:
             mem_mb=PLAN.mem_mb,
+        params:
+            spec=PLAN.train_spec,
+            seeds=batch.seeds,
         shell:
-            "{RECOLLECT} train --spec {params.spec:q} --seeds {params.seeds} "
-            "--save-every {params.save_every_s} > {log} 2>&1"
+            # How often state is saved changes no number, so it is no param.
+            f"recollect train --spec {{params.spec:q}} --seeds {{params.seeds}} --save-every {PLAN.save_every_s} "
+            "> {log} 2>&1"
