@@ -185,7 +185,7 @@ class Suite:
         if "lr" not in values:
             raise ConfigError(
                 f"method {name} has no learning rate for scenario {scenario}: a number needs settings with a "
-                f"source, add defaults, datasets or scenarios to {name} in {_relative(METHODS_FILE)}, or overrides.{name}"
+                f"source, add datasets or scenarios to {name} in {_relative(METHODS_FILE)}, or overrides.{name}"
             )
         return {
             "id": name,

@@ -53,7 +53,9 @@ def house(tmp_path, monkeypatch):
     def load_house(**changes):
         (root / "methods" / "toy.py").write_text(textwrap.dedent(made.build))
         (root / "config" / "methods.yaml").write_text(yaml.safe_dump({"toy": made.entry, **made.methods}))
-        (root / "config" / "scenarios.yaml").write_text(yaml.safe_dump({"little": made.scenario, **made.scenarios}))
+        (root / "config" / "scenarios.yaml").write_text(
+            yaml.safe_dump({"little": made.scenario, **made.scenarios})
+        )
         path = tmp_path / "suite.yaml"
         path.write_text(yaml.safe_dump(changes))
         return Suite.load({**made.config, **changes}, [path])

@@ -23,11 +23,11 @@ TABLE = {"id": "t", "title": "T", "metrics": ["bwt"]}
         ({"metods": ["naive"]}, "metods", "did you mean 'methods'?"),
         ({"tables": [TABLE, {**TABLE, "id": "u", "metric": []}]}, "tables[1].metric", "did you mean 'metrics'?"),
         ({"mlflow": {"uri": "x", "url": "y"}}, "mlflow.url", "did you mean 'uri'?"),
-        ({5: 1, "x": 2}, "5", "allowed: checkpoint_minutes, confidence, data_dir"),
+        ({"zzz": 1, "x": 2}, "x", "allowed: checkpoint_minutes, confidence, data_dir"),
     ],
 )
 def test_unknown_keys(load, changes, key, hint):
-    text = refused(load, **{str(k): v for k, v in changes.items()})
+    text = refused(load, **changes)
     assert text.startswith(f"unknown key {key!r} in ")
     assert "changes.yaml: " in text
     assert hint in text
@@ -36,7 +36,7 @@ def test_unknown_keys(load, changes, key, hint):
 
 def test_unknown_key_that_is_no_text():
     text = refused(validate, {5: 1, "x": 2, "suite": "s"}, "suite", [])
-    assert text.startswith("unknown key '5' in the configuration: ")
+    assert text.startswith("unknown key '[5]' in the configuration: ")
 
 
 @pytest.mark.parametrize(

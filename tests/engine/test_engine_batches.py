@@ -99,7 +99,9 @@ def test_a_resumed_epoch_gives_the_same_remaining_batches(n, batch_size, block, 
     assert len(rest) == len(whole) - stop
     for expected, found in ((rest, again), (following, again_following)):
         assert len(expected) == len(found)
-        assert all(torch.equal(a, b) for x, y in zip(expected, found, strict=True) for a, b in zip(x, y, strict=True))
+        assert all(
+            torch.equal(a, b) for x, y in zip(expected, found, strict=True) for a, b in zip(x, y, strict=True)
+        )
 
 
 def test_blocks_do_not_change_the_batches(monkeypatch):

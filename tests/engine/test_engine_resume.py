@@ -20,13 +20,25 @@ METHODS = {
     "joint iterations adam": ("joint", {}, {"iterations": 8, "optimizer": "adam"}),
     "cumulative": ("cumulative", {}, {"momentum": 0.9}),
     "ewc exact": ("ewc", {"lam": 10.0}, {}),
-    "ewc online batched": ("ewc", {"lam": 5.0, "mode": "online", "gamma": 0.9, "fisher": "batched"}, {"momentum": 0.5}),
-    "ewc empirical cnn": ("ewc", {"lam": 5.0, "fisher": "empirical", "fisher_samples": 7}, {"model": "cnn", "width": 2}),
+    "ewc online batched": (
+        "ewc",
+        {"lam": 5.0, "mode": "online", "gamma": 0.9, "fisher": "batched"},
+        {"momentum": 0.5},
+    ),
+    "ewc empirical cnn": (
+        "ewc",
+        {"lam": 5.0, "fisher": "empirical", "fisher_samples": 7},
+        {"model": "cnn", "width": 2},
+    ),
     "lwf": ("lwf", {"temperature_squared": True}, {"optimizer": "adam", "lr": 0.01}),
     "er": ("er", {"buffer_size": 9, "replay_batch_size": 4}, {"augmentation": "crop_flip"}),
     "derpp": ("derpp", {"buffer_size": 9, "replay_batch_size": 4}, {"momentum": 0.9, "iterations": 9}),
     "der": ("derpp", {"buffer_size": 9, "replay_batch_size": 4, "beta": 0.0}, {}),
-    "generative_replay": ("generative_replay", {"vae_latent": 2, "vae_width": 6}, {"optimizer": "adam", "lr": 0.01}),
+    "generative_replay": (
+        "generative_replay",
+        {"vae_latent": 2, "vae_width": 6},
+        {"optimizer": "adam", "lr": 0.01},
+    ),
     "generative_replay conv": ("generative_replay", {"vae": "conv", "vae_latent": 2, "vae_width": 2}, {}),
     "cope": ("cope", {"features": 4, "per_class": 3, "steps_per_batch": 2}, {"momentum": 0.9}),
 }
@@ -121,9 +133,7 @@ def test_every_single_step_can_be_the_last(tiny, benchmark, tmp_path, saving_oft
     """All steps of one run of DER++ with momentum: middle of an epoch, its end, the middle and end of a task."""
 
     def make(folder):
-        return tiny.runner(
-            folder, "derpp", benchmark, hyper={"buffer_size": 9}, save_every_s=0.0, momentum=0.9
-        )
+        return tiny.runner(folder, "derpp", benchmark, hyper={"buffer_size": 9}, save_every_s=0.0, momentum=0.9)
 
     key = "expected_derpp"
     if not hasattr(benchmark, key):

@@ -81,7 +81,9 @@ def accuracy(strategy, stream):
 @pytest.mark.parametrize("kind", ["ours", "plain"])
 def test_training_learns_and_eval_reports_the_answers(request, kind):
     benchmark = request.getfixturevalue(kind)
-    metrics = EvaluationPlugin(accuracy_metrics(experience=True, stream=True), loss_metrics(epoch=True), loggers=[])
+    metrics = EvaluationPlugin(
+        accuracy_metrics(experience=True, stream=True), loss_metrics(epoch=True), loggers=[]
+    )
     strategy = own(evaluator=metrics, epochs=8)
     strategy.train(benchmark.train_stream[0], eval_streams=[])
     results = strategy.eval(benchmark.test_stream[:1])
@@ -94,7 +96,9 @@ def test_training_learns_and_eval_reports_the_answers(request, kind):
     results = strategy.eval(benchmark.test_stream)
     assert strategy.outputs.seen == list(range(6))
     assert results[name] == pytest.approx(accuracy(strategy, benchmark.test_stream))
-    losses = [v for k, values in metrics.get_all_metrics().items() if k.startswith("Loss_Epoch") for v in values[1]]
+    losses = [
+        v for k, values in metrics.get_all_metrics().items() if k.startswith("Loss_Epoch") for v in values[1]
+    ]
     assert len(losses) == 8 * len(benchmark.train_stream)
 
 
@@ -309,7 +313,9 @@ def test_our_benchmark_serves_avalanches_loaders_too(ours):
 
 def test_the_streams_partition_the_data(ours, tiny):
     _, y = tiny.arrays()
-    counts = [len(e.dataset) + len(v.dataset) for e, v in zip(ours.train_stream, ours.streams["validation"], strict=True)]
+    counts = [
+        len(e.dataset) + len(v.dataset) for e, v in zip(ours.train_stream, ours.streams["validation"], strict=True)
+    ]
     assert sum(counts) == len(y)
     for experience in ours.train_stream:
         present = sorted(set(experience.dataset.ready_images.labels.tolist()))

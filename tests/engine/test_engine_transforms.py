@@ -60,7 +60,9 @@ def test_permutation_moves_the_pixels_of_the_flat_image(square):
     expected = square.reshape(5, -1)[:, order].reshape(square.shape).astype(np.float32) / np.float32(255)
     found = transformed(square, permute=order.tolist())
     assert np.array_equal(found.numpy(), expected)
-    assert torch.equal(found.flatten(1).sort().values, (torch.from_numpy(square).float() / 255).flatten(1).sort().values)
+    assert torch.equal(
+        found.flatten(1).sort().values, (torch.from_numpy(square).float() / 255).flatten(1).sort().values
+    )
 
 
 def crop_flip_by_hand(x, generator):

@@ -83,7 +83,9 @@ def test_adapt_align_agrees_with_the_formula(n_classes, n_tasks, alpha, seed):
     rng = np.random.default_rng(seed)
     train, test = rng.integers(0, n_classes, 1500), rng.integers(0, n_classes, 700)
     tasks = protocols.dirichlet(train, test, n_classes, seed, n_tasks=n_tasks, alpha=alpha)
-    expected = [from_the_formula(y, n_classes, n_tasks, alpha, seed, p) for y, p in ((train, "train"), (test, "test"))]
+    expected = [
+        from_the_formula(y, n_classes, n_tasks, alpha, seed, p) for y, p in ((train, "train"), (test, "test"))
+    ]
     assert [[t.train.tolist() for t in tasks], [t.test.tolist() for t in tasks]] == expected
 
 

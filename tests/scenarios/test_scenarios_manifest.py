@@ -41,7 +41,9 @@ NO_RANDOMNESS = {"fixed", "given order", "large first task", "uneven", "remainde
 
 
 def parts(manifest):
-    return [{part: rows(manifest, task, part).tolist() for part in PARTS} for task in range(len(manifest["tasks"]))]
+    return [
+        {part: rows(manifest, task, part).tolist() for part in PARTS} for task in range(len(manifest["tasks"]))
+    ]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -217,7 +219,9 @@ def test_every_changed_digit_is_noticed(tmp_path):
     assert len(digits) > 100
     for i in digits:
         path.write_text(text[:i] + str((int(text[i]) + 1) % 10) + text[i + 1 :])
-        with pytest.raises(SplitError, match=r"m\.json does not match its own SHA-256.*delete .*m\.json and run again"):
+        with pytest.raises(
+            SplitError, match=r"m\.json does not match its own SHA-256.*delete .*m\.json and run again"
+        ):
             read_manifest(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Checkout
+from workflow_checkout import Checkout
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Checkout
+from workflow_checkout import Checkout
 
 pytestmark = pytest.mark.slow
 TABLE = "results/tables/small/accuracy.csv"
@@ -133,7 +133,7 @@ def test_one_file_and_one_entry_add_a_method(fresh: Checkout) -> None:
         "def build(*, setting: Setting, share: float = 0.5) -> Strategy:\n"
         "    return Halved(share=share, **setting.arguments())\n"
     )
-    entry = "\nhalved:\n  label: Halved\n  defaults: {lr: 0.1, batch_size: 32, width: 100, share: 0.25, source: test}\n"
+    entry = "\nhalved:\n  label: Halved\n  defaults: {lr: 0.1, width: 100, share: 0.25, source: a test}\n"
     methods = fresh.root / "config/methods.yaml"
     methods.write_text(methods.read_text() + entry)
     result = fresh.snakemake(config={"methods": ["naive", "halved"], "overrides": {}, "seeds": [0]})

@@ -1,0 +1,105 @@
+"""Run every benchmark and write ``docs/benchmarks.md``: ``make bench`` (five to ten minutes).
+
+With RECOLLECT_DATA the step speeds are taken on real MNIST and stock Avalanche is measured on its own SplitMNIST.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import carried, ewc_cost, planning, step_speed
+from recollect.files import write_text
+from recollect.layout import ROOT
+from recollect.provenance.environment import git_state, processor
+
+TARGET = ROOT / "docs" / "benchmarks.md"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join(lines) + "\n"
+
+
+def step_section(result: dict[str, Any]) -> str:
+    """Step speed against hand-written loops and stock Avalanche."""
+    rows = [(name, f"{a:.2f}", f"{b:.2f}", f"{r:.2f}") for name, (a, b, r) in result["loops"].items()]
+    data = "MNIST" if result["real_mnist"] else "random images of MNIST's shape"
+    text = (
+        "## Per training iteration\n\n"
+        f"Second task of Split MNIST ({data}), MLP 2x400, batch 32, SGD, one thread; engine and plain\n"
+        f"torch loop take turns {step_speed.ROUNDS} times, times and ratio are medians. Aim: ratio at most 1.10.\n\n"
+        + table(("method", "engine ms", "hand-written ms", "ratio"), rows)
+    )
+    if not result["stock"]:
+        return text + "\nStock Avalanche was not measured: it needs MNIST, set RECOLLECT_DATA.\n"
+    rows = [
+        (name, f"{a:.2f}", f"{b:.2f}", f"{r:.1f}", f"{100 * x:.1f}", f"{100 * y:.1f}")
+        for name, (a, b, r, x, y) in result["stock"].items()
+    ]
+    return (
+        text
+        + "\nWhole Split MNIST, 5 tasks, 1 epoch, against the stock Avalanche strategy on its own SplitMNIST, same\n"
+        "settings, all between first and last step counted. Aim: 3 times faster for naive and LwF, 5 for EWC and\n"
+        "DER++. Accuracies are final means over tasks with all ten outputs open, one seed: they show that both\n"
+        "learn the same thing, not which is better.\n\n"
+        + table(("method", "engine ms", "Avalanche ms", "faster by", "engine acc. %", "Avalanche acc. %"), rows)
+    )
+
+
+def ewc_section(result: dict[int, float]) -> str:
+    """Cost of the EWC penalty."""
+    rows = [(tasks, f"{ms:.3f}") for tasks, ms in result.items()]
+    return "## EWC penalty\n\nMilliseconds that the penalty adds to a step, MLP 2x400 on 28x28.\n\n" + table(
+        ("tasks consolidated", "ms"), rows
+    )
+
+
+def carried_section(result: dict[str, list[int]], data: int) -> str:
+    """Bytes carried between tasks."""
+    rows = [(name, *(f"{n:,}" for n in sizes)) for name, sizes in result.items()]
+    return (
+        "## Memory carried from task to task\n\n"
+        "Bytes of tensors a method keeps beside model and optimizer, after each task of Split Digits with the\n"
+        f"settings of the default suite. All training images together are {data:,} bytes.\n\n"
+        + table(("method", *(f"task {t}" for t in range(1, 6))), rows)
+    )
+
+
+def planning_section(result: dict[str, float]) -> str:
+    """Cost of planning."""
+    return (
+        "## Planning\n\n"
+        f"`snakemake -n` on a suite of {result['runs']:,.0f} runs, one job each, in an empty folder: "
+        f"{result['seconds']:.0f} s, {result['peak_mib']:.0f} MiB. Aim: under 60 s.\n"
+    )
+
+
+def main() -> None:
+    """Measure and write."""
+    data_dir = os.environ.get("RECOLLECT_DATA")
+    sections = [
+        planning_section(planning.measure()),
+        step_section(step_speed.measure(Path(data_dir) if data_dir else None)),
+        ewc_section(ewc_cost.measure()),
+        carried_section(carried.measure(), carried.data_bytes()),
+    ]
+    commit = git_state()["commit"] or "unknown"
+    head = (
+        "# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n\n"
+        f"{processor()}, Python {platform.python_version()}, torch {torch.__version__}, commit {commit[:12]}.\n"
+    )
+    text = "\n".join([head, *sections[1:], sections[0]])
+    write_text(TARGET, text)
+    sys.stdout.write(text + f"\nWritten to {TARGET.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
