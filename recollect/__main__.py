@@ -99,6 +99,14 @@ def _show(a: argparse.Namespace) -> None:
     show(Places(a.results).tables(a.suite), sys.stdout)
 
 
+def _keep(a: argparse.Namespace) -> None:
+    from recollect.steps.keep import keep
+    from recollect.steps.places import Places
+
+    for path in keep(a.suite, Places(a.results), a.target / a.suite, a.made_by):
+        sys.stdout.write(f"{path}\n")
+
+
 def _ui(a: argparse.Namespace) -> None:
     from recollect.tracking import ui_command
 
@@ -188,6 +196,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--suite": _SUITE,
         "--uri": {"required": True, "help": "sqlite:///file or http://server"},
         "--receipt": {"type": Path, "required": True, "help": "file that is written when all is stored"},
+    }),
+    "keep": (_keep, "copy a finished suite's tables and their provenance to where results are committed", {
+        "suite": {"help": "suite name"},
+        "--made-by": {"required": True, "help": "the command that made them, for the record"},
+        "--target": {"type": Path, "default": Path("results/reproduced"), "help": "folder (default: %(default)s)"},
     }),
     "ui": (_ui, "browse the runs in MLflow, on this machine only", {
         "--uri": {"default": "sqlite:///results/mlflow.db", "help": "the store (default: %(default)s)"},

@@ -8,6 +8,10 @@ from pathlib import Path
 from recollect.errors import RecollectError
 
 
+def _described(row: dict[str, str]) -> str:
+    return f"{row['scenario']}/{row['method']} seed {row['seed']} {row['status']} ({row['reason']})"
+
+
 def check(collected: Path) -> None:
     """Raise one sentence if any run is not ok.
 
@@ -16,15 +20,13 @@ def check(collected: Path) -> None:
     """
     try:
         with Path(collected).open(newline="") as file:
-            bad = [row for row in csv.DictReader(file) if row["status"] != "ok"]
+            bad = [_described(row) for row in csv.DictReader(file) if row["status"] != "ok"]
     except FileNotFoundError:
         raise RecollectError(f"{collected} is missing: run the collect step first") from None
     except (KeyError, ValueError, csv.Error):
         raise RecollectError(f"{collected} is damaged: delete it and run again") from None
     if not bad:
         return
-    shown = "; ".join(
-        f"{r['scenario']}/{r['method']} seed {r['seed']} {r['status']} ({r['reason']})" for r in bad[:5]
-    )
+    shown = "; ".join(bad[:5])
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     raise RecollectError(f"{len(bad)} runs did not come out, the tables say which: {shown}{more}")
