@@ -1,4 +1,4 @@
-"""Keep: copy a finished suite's tables, with the provenance of every run behind them, to where results are committed."""
+"""Keep: copy a finished suite's tables, with the provenance of every run, to where results are committed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def provenance(records: list[dict[str, Any]], command: str) -> dict[str, Any]:
             "status": record["status"],
             "train_s": record["wall_s"].get("train"),
         }
-    data = {}
+    data: dict[str, str] = {}
     for record in records:
         data |= dict(zip(record["config"]["scenario"]["datasets"], record["data_sha256"], strict=True))
     return {
