@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recollect.config.suite import Suite
+from recollect.errors import RecollectError
 from recollect.figures.draw import figure_paths
 from recollect.files import canonical_json
 from recollect.layout import ROOT
@@ -34,6 +36,12 @@ class Batch:
         return f"seeds{self.seeds[0]}-{self.seeds[-1]}"
 
 
+def _check_writable(folder: Path) -> None:
+    existing = next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise RecollectError(f"{existing} may not be written, results go there: change its permissions")
+
+
 class Plan:
     """Answers to the rules. Arguments named ``wildcards`` carry ``scenario`` and ``method``.
 
@@ -50,6 +58,7 @@ class Plan:
     def from_config(cls, config: dict[str, Any], files: Sequence[str]) -> Plan:
         """Check a configuration and plan it; raises RecollectError with one clear sentence."""
         # Snakemake lists the Snakefile's own configuration last, although the others override it.
+        _check_writable(Path("results"))
         own = [file for file in files if Path(file).resolve() == DEFAULT]
         return cls(Suite.load(dict(config), own + [file for file in files if file not in own]))
 
