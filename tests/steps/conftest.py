@@ -43,8 +43,9 @@ def write_data(folder, name="toy", content="toy-content"):
 def write_run(places, scenario, method, seed, status="ok", reason="", **changes):
     folder = places.run(scenario, method, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    test, validation = changes.pop("test", TEST), changes.pop("validation", VALIDATION)
-    np.savez(folder / "predictions.npz", test=np.array(test, np.int16), validation=np.array(validation, np.int16))
+    streams = {"test": changes.pop("test", TEST), "validation": changes.pop("validation", VALIDATION)}
+    stored = {name: np.array(rows, np.int16) for name, rows in streams.items() if rows is not None}
+    np.savez(folder / "predictions.npz", **stored)
     digest = hashlib.sha256((folder / "predictions.npz").read_bytes()).hexdigest()
     record = {
         "seed": seed, "status": status, "reason": reason, "predictions_sha256": digest,
