@@ -63,11 +63,22 @@ class CoPE(Strategy):
     """Prototypes on the unit sphere, class-balanced replay, PPP loss. The model's outputs are the features."""
 
     def __init__(
-        self, *, n_classes: int, features: int, momentum: float, temperature: float, steps_per_batch: int,
-        memory: list[Reservoir], **arguments: Any,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        n_classes: int,
+        features: int,
+        prototype_momentum: float,
+        temperature: float,
+        steps_per_batch: int,
+        memory: list[Reservoir],
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
-        self.momentum, self.temperature, self.steps_per_batch = momentum, temperature, steps_per_batch
+        self.prototype_momentum, self.temperature, self.steps_per_batch = (
+            prototype_momentum,
+            temperature,
+            steps_per_batch,
+        )
         self.memory = memory
         self.prototypes = torch.zeros(n_classes, features, device=self.device)
         self.known = torch.zeros(n_classes, dtype=torch.bool, device=self.device)
@@ -124,7 +135,7 @@ class CoPE(Strategy):
 
     def _move_prototypes(self, features: Tensor) -> None:
         means, present = self._class_means(features)
-        moved = normalize(self.momentum * self.prototypes + (1 - self.momentum) * means)
+        moved = normalize(self.prototype_momentum * self.prototypes + (1 - self.prototype_momentum) * means)
         self.prototypes = torch.where(present[:, None], moved, self.prototypes)
 
     def _remember(self) -> None:
@@ -150,7 +161,7 @@ def build(
     *,
     setting: Setting,
     features: int = 100,
-    momentum: float = 0.99,
+    prototype_momentum: float = 0.99,
     temperature: float = 0.1,
     per_class: int = 200,
     steps_per_batch: int = 1,
@@ -166,6 +177,11 @@ def build(
         for c in range(setting.n_classes)
     ]
     return CoPE(
-        n_classes=setting.n_classes, features=features, momentum=momentum, temperature=temperature,
-        steps_per_batch=steps_per_batch, memory=memory, **setting.arguments(setting.model(features)),
-    )  # fmt: skip
+        n_classes=setting.n_classes,
+        features=features,
+        prototype_momentum=prototype_momentum,
+        temperature=temperature,
+        steps_per_batch=steps_per_batch,
+        memory=memory,
+        **setting.arguments(setting.model(features)),
+    )

@@ -177,6 +177,11 @@ class Suite:
         entry = self._entry(self._methods, "methods", name, METHODS_FILE)
         path = self.method_file(name)
         train, hyper = dataclass_parameters(SETTINGS_FILE, "TrainSettings"), build_parameters(path)
+        if both := set(train) & set(hyper):
+            raise ConfigError(
+                f"{_relative(path)}: argument {sorted(both)[0]!r} of build is a training setting too and one value "
+                "would feed both: rename the argument"
+            )
         values: dict[str, Any] = {}
         for where, layer in self._layers(name, entry, scenario):
             layer = {key: value for key, value in layer.items() if key != "source"}

@@ -25,7 +25,8 @@ def read_collected(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise RecollectError(f"{path} is missing: run the collect step first") from None
     except (pd.errors.ParserError, ValueError) as error:
-        raise RecollectError(f"{path} is damaged ({error}): delete it and run again") from None
+        reason = " ".join(str(error).split())
+        raise RecollectError(f"{path} is damaged ({reason}): delete it and run again") from None
 
 
 def declaration(suite: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:

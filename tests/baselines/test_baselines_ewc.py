@@ -43,7 +43,9 @@ def sum_of_penalties(lam, tasks, at):
     """lam / 2 sum_i sum_k F_k^i (theta_k - theta*_k^i)^2, a loop over tasks and parameters, with its gradient."""
     theta = [t.clone().requires_grad_() for t in at]
     value = sum(
-        lam / 2 * (f * (t - a) ** 2).sum() for diagonal, anchor in tasks for f, t, a in zip(diagonal, theta, anchor, strict=True)
+        lam / 2 * (f * (t - a) ** 2).sum()
+        for diagonal, anchor in tasks
+        for f, t, a in zip(diagonal, theta, anchor, strict=True)
     )
     return value.detach(), torch.autograd.grad(value, theta)
 
@@ -112,7 +114,9 @@ def test_memory_and_cost_are_flat_in_the_number_of_tasks(tiny, mode):
                 p.grad = torch.zeros_like(p)
             with torch.profiler.profile() as profile:
                 ewc.before_update(strategy)
-            operations.append(sum(event.count for event in profile.key_averages() if event.key.startswith("aten::")))
+            operations.append(
+                sum(event.count for event in profile.key_averages() if event.key.startswith("aten::"))
+            )
     assert operations[0] == operations[1] > 0
 
 
@@ -135,7 +139,9 @@ def test_a_training_step_uses_the_penalised_gradient(tiny):
     strategy.train(benchmark.train_stream[0], eval_streams=[])
     ewc = strategy.plugins[0]
     with torch.no_grad():
-        for p in strategy.model.parameters():  # away from the anchor, so that the penalty pulls from the first step
+        for (
+            p
+        ) in strategy.model.parameters():  # away from the anchor, so that the penalty pulls from the first step
             p += 0.1
     images = benchmark.train_stream[1].dataset.ready_images
     everything = torch.arange(len(images))
@@ -240,7 +246,8 @@ def test_strong_ewc_holds_the_weights_and_weak_does_not(tiny):
         anchor, precision = [a.clone() for a in ewc.anchor], ewc.precision
         strategy.train(benchmark.train_stream[1], eval_streams=[])
         distance[lam] = sum(
-            float((f * (p - a) ** 2).sum()) for f, p, a in zip(precision, strategy.model.parameters(), anchor, strict=True)
+            float((f * (p - a) ** 2).sum())
+            for f, p, a in zip(precision, strategy.model.parameters(), anchor, strict=True)
         )
     assert distance[50.0] < distance[0.0] / 5
 

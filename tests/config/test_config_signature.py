@@ -48,7 +48,8 @@ def method(tmp_path, source):
 
 
 def test_keyword_only_arguments_without_the_setting(tmp_path):
-    source = "def build(*, setting, lam: float, mode: Literal['a', 'b'] = 'a', k: int | None = None, x: float = -1.5): ..."
+    arguments = "*, setting, lam: float, mode: Literal['a', 'b'] = 'a', k: int | None = None, x: float = -1.5"
+    source = f"def build({arguments}): ..."
     found = build_parameters(method(tmp_path, source))
     assert found == {
         "lam": Parameter("lam", "float", REQUIRED),

@@ -17,7 +17,9 @@ def git(tmp_path, monkeypatch):
 
     def run(*arguments):
         who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        return subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, text=True, check=True)
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, text=True, check=True
+        )
 
     run("init", "--quiet")
     (tmp_path / "file").write_text("1")

@@ -164,7 +164,10 @@ def test_editing_a_number_in_a_method(house):
 
 def test_reformatting_a_method_changes_nothing(house):
     assert changed(house, "baselines/ewc.py", lambda text: ast.unparse(ast.parse(text))) == set()
-    assert changed(house, "baselines/derpp.py", lambda text: "# comment\n\n" + text.replace("\n\n", "\n\n\n")) == set()
+    assert (
+        changed(house, "baselines/derpp.py", lambda text: "# comment\n\n" + text.replace("\n\n", "\n\n\n"))
+        == set()
+    )
 
 
 @pytest.mark.parametrize("name", ["engine/runner.py", "engine/seeding.py", "models/classifiers.py"])

@@ -26,8 +26,8 @@ def source(name="toy", n_classes=10, train=8, test=3, n_pixels=9, shuffle=1):
 class Stream:
     """RandomState([seed, crc32(purpose)]) from the definition of MT19937 in Python's own `random`.
 
-    Both seed the generator by init_by_array with the same two words; the shuffle is Fisher-Yates from the end, with
-    indices drawn by masking and rejection, as NumPy's legacy generator has done since 2006.
+    Both seed the generator by init_by_array with the same two words; the shuffle is Fisher-Yates from the end,
+    with indices drawn by masking and rejection, as NumPy's legacy generator has done since 2006.
     """
 
     def __init__(self, seed, purpose):

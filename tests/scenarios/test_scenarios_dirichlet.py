@@ -1,6 +1,5 @@
-"""Dirichlet splits: Adapt & Align section 7.1 written again from its formula, worked by hand, and an ordinary one."""
+"""Dirichlet splits: Adapt & Align 7.1 written again from its formula, worked by hand, and an ordinary one."""
 
-import warnings
 import zlib
 
 import numpy as np
@@ -42,8 +41,8 @@ def test_adapt_align_by_hand(monkeypatch):
 
 
 def test_adapt_align_stops_when_a_class_is_used_up(monkeypatch):
-    # C = 5, T = 2: column sums 1.1 and 3.9. Class 0 wants 0.9 * 5 / 4.4 = 1.0227 of itself in task 0: it gets all 100,
-    # nothing is left for task 1. The others get int(5.68) = 5 and int(30.45) = 30.
+    # C = 5, T = 2: column sums 1.1 and 3.9. Class 0 wants 0.9 * 5 / 4.4 = 1.0227 of itself in task 0: it gets all
+    # 100, nothing is left for task 1. The others get int(5.68) = 5 and int(30.45) = 30.
     tasks = scripted_split(monkeypatch, [[0.9, 0.1], *[[0.05, 0.95]] * 4], [100] * 5, [100] * 5)
     later = [range(100 * c, 100 * c + 5) for c in range(1, 5)]
     assert tasks[0][0] == [*range(100), *(row for rows in later for row in rows)]
@@ -51,7 +50,7 @@ def test_adapt_align_stops_when_a_class_is_used_up(monkeypatch):
 
 
 def test_plain_by_hand(monkeypatch):
-    # Cuts at round(.25 * 10) = 2 (half to even) and round(.75 * 10) = 8; at round(.1 * 5) = 0 and round(.5 * 5) = 2.
+    # Cuts at round(2.5) = 2 and round(7.5) = 8, half to even; at round(.1 * 5) = 0 and round(.5 * 5) = 2.
     shares = [[0.25, 0.5, 0.25], [0.1, 0.4, 0.5]]
     tasks = scripted_split(monkeypatch, shares, [10, 5], [4, 4], variant="plain")
     assert [task[0] for task in tasks] == [[0, 1], [*range(2, 8), 10, 11], [8, 9, 12, 13, 14]]
@@ -113,7 +112,7 @@ def test_adapt_align_uses_t_of_t_plus_2_of_the_data(n_tasks):
 
 @pytest.mark.parametrize(("variant", "total"), [("adapt_align", 2.0), ("plain", 10.0)])
 def test_concentration_is_divided_by_the_tasks_only_in_adapt_align(variant, total):
-    """Var of one of T Dirichlet shares is (1/T)(1 - 1/T) / (a0 + 1); a0 = alpha, or T alpha in the plain variant."""
+    """Var of one of T Dirichlet shares is (1/T)(1 - 1/T) / (a0 + 1); a0 = alpha, or T alpha in the plain one."""
     n_tasks, alpha = 5, 2.0
     shares = protocols.dirichlet_shares(20_000, n_tasks, alpha, variant, 0)
     shares = shares / shares.sum(axis=1, keepdims=True)  # undoes the equalisation: 20,000 classes make it uniform
@@ -129,8 +128,7 @@ labels = st.integers(2, 5).flatmap(
 def tasks_or_none(y, n_classes, seed, **options):
     try:
         return protocols.dirichlet(y, y, n_classes, seed, **options)
-    except SplitError as error:
-        assert "is empty: use fewer tasks, a larger alpha or another seed" in str(error)
+    except SplitError:
         return None
 
 
@@ -175,11 +173,11 @@ def test_another_seed_gives_other_shares_and_other_rows():
     assert len(splits) == 5
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("variant", ["adapt_align", "plain"])
 @pytest.mark.parametrize("alpha", [100.0, 0.01, 1e-5])
 def test_task_without_samples_is_refused(variant, alpha):
     y = np.repeat(np.arange(3), 2)
-    with warnings.catch_warnings(), pytest.raises(SplitError) as error:
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with pytest.raises(SplitError) as error:
         protocols.dirichlet(y, y, 3, 0, n_tasks=7, alpha=alpha, variant=variant)
     assert f"(alpha {alpha}, seed 0) is empty: use fewer tasks" in str(error.value)

@@ -82,8 +82,8 @@ def suite():
         "n_resamples": 200, "labels": {"a": "A", "b": "B"},
         "tables": [
             {
-                "id": "t", "title": "T", "scenarios": ["little"], "methods": ["a", "b"], "reference": None, "note": "",
-                "metrics": ["avg_acc_unweighted"], "labels": {"a": "A", "b": "B"},
+                "id": "t", "title": "T", "scenarios": ["little"], "methods": ["a", "b"], "reference": None,
+                "note": "", "metrics": ["avg_acc_unweighted"], "labels": {"a": "A", "b": "B"},
             }
         ],
     }  # fmt: skip

@@ -3,7 +3,6 @@
 import csv
 import json
 
-import numpy as np
 import pytest
 
 from recollect.errors import RecollectError
@@ -175,7 +174,11 @@ def test_evaluate_writes_all_seeds_and_the_same_bytes_again(places, made):
     path = places.metrics("little", "a")
     first = path.read_bytes()
     stored = json.loads(first)
-    assert (stored["scenario"], stored["method"], [run["seed"] for run in stored["runs"]]) == ("little", "a", [0, 2])
+    assert (stored["scenario"], stored["method"], [run["seed"] for run in stored["runs"]]) == (
+        "little",
+        "a",
+        [0, 2],
+    )
     evaluate("little", "a", [0, 2], places)
     assert path.read_bytes() == first
 
