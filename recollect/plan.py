@@ -14,7 +14,7 @@ from recollect.errors import RecollectError
 from recollect.figures.draw import figure_paths
 from recollect.files import canonical_json
 from recollect.layout import ROOT
-from recollect.provenance.fingerprint import fingerprint
+from recollect.provenance.fingerprint import evaluation_fingerprint, fingerprint, split_fingerprint
 from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_declaration
 from recollect.tables.write import table_paths
@@ -110,7 +110,21 @@ class Plan:
 
     def scenario_argument(self, wildcards: Any) -> str:
         """A resolved scenario as JSON."""
-        return canonical_json(self._suite.scenario(wildcards.scenario))
+        return canonical_json(self._scenario(wildcards.scenario))
+
+    def _scenario(self, name: str) -> dict[str, Any]:
+        """What of a scenario determines numbers: all but its title."""
+        return {key: value for key, value in self._suite.scenario(name).items() if key != "title"}
+
+    @cached_property
+    def split_code(self) -> str:
+        """Fingerprint of the splitting code; a change of it splits anew."""
+        return split_fingerprint()
+
+    @cached_property
+    def evaluation_code(self) -> str:
+        """Fingerprint of the evaluation code; a change of it evaluates anew, without training."""
+        return evaluation_fingerprint()
 
     def train_spec(self, wildcards: Any) -> str:
         """All that determines the numbers of a training job, as JSON; a change of it retrains."""
@@ -120,7 +134,7 @@ class Plan:
         engine = {"device": self._suite.config["device"], "threads": self.threads}
         return canonical_json(
             {
-                "scenario": self._suite.scenario(scenario),
+                "scenario": self._scenario(scenario),
                 "method": self._suite.method(method, scenario),
                 "engine": engine,
                 "code": fingerprint(self._suite.method_file(method)),

@@ -139,4 +139,12 @@ def check_values(values: dict[str, Any], parameters: dict[str, Parameter], owner
             )
         if not parameters[name].accepts(value):
             wanted = parameters[name].annotation
-            raise ConfigError(f"hyper-parameter {name} = {value!r} of {owner} in {where} must be {wanted}")
+            hint = " (YAML reads 1e-3 as text, write 1.0e-3)" if _is_number_text(value) else ""
+            raise ConfigError(f"hyper-parameter {name} = {value!r} of {owner} in {where} must be {wanted}{hint}")
+
+
+def _is_number_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and "e" in value.lower() and float(value) is not None
+    except ValueError:
+        return False

@@ -179,7 +179,7 @@ class Suite:
         train, hyper = dataclass_parameters(SETTINGS_FILE, "TrainSettings"), build_parameters(path)
         if both := set(train) & set(hyper):
             raise ConfigError(
-                f"{_relative(path)}: argument {sorted(both)[0]!r} of build is a training setting too and one value "
+                f"{_relative(path)}: argument {sorted(both)[0]!r} of build is a training setting too, one value "
                 "would feed both: rename the argument"
             )
         values: dict[str, Any] = {}

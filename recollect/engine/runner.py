@@ -42,9 +42,9 @@ class Plan:
     save_every_s: float = 300.0
     streams: tuple[str, ...] = EVALUATED
 
-    def stamp(self, seed: int, split_sha256: str, data_sha256: Sequence[str]) -> str:
-        """Hash of all that determines the numbers of one run."""
-        return sha256_text(canonical_json([self.spec, seed, split_sha256, list(data_sha256)]))
+    def stamp(self, seed: int, split_sha256: str, data_sha256: Sequence[str], device: str) -> str:
+        """Hash of all that determines the numbers of one run; ``device`` is the kind that was found."""
+        return sha256_text(canonical_json([self.spec, seed, split_sha256, list(data_sha256), device]))
 
 
 @dataclass
@@ -95,8 +95,8 @@ class SeedRunner:
         self.plan, self.seed, self.benchmark, self.folder = plan, seed, benchmark, Path(folder)
         self.input_shape = input_shape
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
-        self.stamp = plan.stamp(seed, split_sha256, data_sha256)
         self.device = choose_device(plan.spec["engine"]["device"])
+        self.stamp = plan.stamp(seed, split_sha256, data_sha256, self.device.type)
         self.streams = {name: list(benchmark.streams[name]) for name in plan.streams if name in benchmark.streams}
         self.n_tasks = len(benchmark.train_stream)
         self.outputs = OutputMask(benchmark.n_classes, benchmark.mask, self.device)

@@ -7,6 +7,7 @@ without comments, docstrings, type annotations and layout. Reformatting changes 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from recollect.files import sha256_text
 from recollect.layout import METHOD_FOLDERS, ROOT
 
 PACKAGES = ("recollect", *METHOD_FOLDERS)
-ENGINE = "recollect.engine.runner"
+ENGINE = "recollect.steps.train"
+SPLIT, EVALUATION = "recollect.scenarios.manifest", "recollect.steps.evaluate"
 BESIDE_THE_NUMBERS = (
     "recollect.config",
+    "recollect.datasets",
     "recollect.engine.cost",
     "recollect.engine.lean_import",
     "recollect.engine.loading",
@@ -28,8 +31,11 @@ BESIDE_THE_NUMBERS = (
     "recollect.files",
     "recollect.layout",
     "recollect.provenance",
+    "recollect.steps.places",
 )
-"""Modules a run imports that cannot change a prediction: display, bookkeeping, error texts."""
+"""Modules that cannot change a number: display, bookkeeping, texts; data count by the hash of their content."""
+SPLIT_CODE = "recollect.scenarios.protocols"
+"""Beside the numbers of a run, which knows its split by hash; not beside those of the split itself."""
 TYPES = ("annotation", "returns", "type_params", "type_comment")
 """Fields of syntax nodes that only type checkers read."""
 
@@ -91,18 +97,18 @@ def source_hash(path: Path) -> tuple[str, frozenset[str]]:
     return _parsed(path, (stat.st_mtime_ns, stat.st_size))
 
 
-def _beside(name: str) -> bool:
-    return any(name == prefix or name.startswith(prefix + ".") for prefix in BESIDE_THE_NUMBERS)
+def _within(name: str, prefixes: Sequence[str]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
-def code_closure(start: list[str]) -> dict[str, str]:
-    """Module name -> source hash, for ``start`` and all that they import from this repository."""
+def code_closure(start: list[str], beside: Sequence[str] = (*BESIDE_THE_NUMBERS, SPLIT_CODE)) -> dict[str, str]:
+    """Module name -> source hash, for ``start`` and all that they import from this repository but ``beside``."""
     found: dict[str, str] = {}
     waiting = list(start)
     while waiting:
         name = waiting.pop()
         path = _module_file(name)
-        if name in found or path is None or _beside(name):
+        if name in found or path is None or _within(name, beside):
             continue
         found[name], imported = source_hash(path)
         waiting.extend(sorted(imported))
@@ -112,5 +118,18 @@ def code_closure(start: list[str]) -> dict[str, str]:
 def fingerprint(method_file: Path) -> str:
     """The code fingerprint of a method: engine and method, 16 hex digits."""
     module = ".".join(method_file.relative_to(ROOT).with_suffix("").parts)
-    parts = code_closure([ENGINE, module])
+    return _digest(code_closure([ENGINE, module]))
+
+
+def split_fingerprint() -> str:
+    """The fingerprint of the code that splits data."""
+    return _digest(code_closure([SPLIT], BESIDE_THE_NUMBERS))
+
+
+def evaluation_fingerprint() -> str:
+    """The fingerprint of the code that turns predictions into metrics."""
+    return _digest(code_closure([EVALUATION]))
+
+
+def _digest(parts: dict[str, str]) -> str:
     return sha256_text("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())))[:16]

@@ -158,6 +158,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     redo = f"delete {path} and run again, it is made anew from the data"
     manifest = read_json(path, redo)
+    if not isinstance(manifest, dict):
+        raise SplitError(f"{path} holds no manifest: {redo}")
     body = {key: value for key, value in manifest.items() if key != "sha256"}
     if manifest.get("sha256") != sha256_text(canonical_json(body)):
         raise SplitError(f"{path} does not match its own SHA-256, it was changed or damaged: {redo}")

@@ -50,10 +50,10 @@ def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np
         return np.arange(n_classes)
     if class_order == "permuted":
         return random_state(seed, "class order").permutation(n_classes)
-    order = np.asarray(class_order)
-    if len(set(class_order)) != len(class_order) or order.min() < 0 or order.max() >= n_classes:
+    order = np.asarray(class_order, dtype=int)
+    if not len(order) or len(set(class_order)) != len(order) or order.min() < 0 or order.max() >= n_classes:
         raise SplitError(
-            f"class_order {list(class_order)} must name each class of 0..{n_classes - 1} at most once: correct it"
+            f"class_order {list(class_order)} must name each class of 0..{n_classes - 1} at most once"
         )
     return order
 
@@ -85,7 +85,7 @@ def task_sizes(
             f"{rest} classes do not divide evenly into {tasks} tasks: choose another n_tasks, set "
             "first_task_classes or classes_per_task, or drop_remainder: true"
         )
-    return head + [rest // tasks] * tasks
+    return head + ([rest // tasks] * tasks if tasks else [])
 
 
 def class_incremental(
@@ -143,6 +143,11 @@ def dirichlet_shares(n_classes: int, n_tasks: int, alpha: float, variant: str, s
     rng = random_state(seed, "dirichlet")
     concentration = alpha / n_tasks if variant == "adapt_align" else alpha
     shares = rng.dirichlet(np.full(n_tasks, concentration), size=n_classes)
+    if not np.isfinite(shares).all():
+        raise SplitError(
+            f"a class of the Dirichlet split (alpha {alpha}, seed {seed}) is empty: use fewer tasks, a larger alpha "
+            "or another seed"
+        )
     if variant == "adapt_align":
         shares = shares * n_classes / (shares.sum(axis=0, keepdims=True) * (n_tasks + 2))
     return shares

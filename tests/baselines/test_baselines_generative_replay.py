@@ -1,4 +1,4 @@
-"""Generative replay: 1/t weighting on hand-made losses, labels of seen classes, a scholar that is really frozen."""
+"""Generative replay: 1/t weighting on hand-made losses, labels of seen classes, a scholar that is frozen."""
 
 import pytest
 import torch

@@ -111,6 +111,17 @@ def test_blocks_do_not_change_the_batches(monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
+def test_augmentation_is_drawn_anew_in_every_block_and_epoch(monkeypatch):
+    """Forty copies of one image: no two blocks or epochs move them in the same way."""
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
+    array = torch.arange(81, dtype=torch.uint8).view(1, 1, 9, 9).repeat(40, 1, 1, 1)
+    images = TaskImages([Part(array, np.arange(40), torch.zeros(40, dtype=torch.long), 0)], CPU)
+    batches = loader(images, 20, augmentation="crop_flip")
+    blocks = [x for _ in range(2) for x, _, _ in batches]
+    assert len(blocks) == 4
+    assert all(not torch.equal(blocks[i], blocks[j]) for i in range(4) for j in range(i))
+
+
 def test_merged_tasks_keep_images_labels_and_task_labels_together(small_blocks):
     union = merge([numbered(5), numbered(9, start=5, task=1), numbered(3, start=14, task=4)])
     owner = torch.tensor([0] * 5 + [1] * 9 + [4] * 3)

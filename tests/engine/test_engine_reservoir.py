@@ -33,8 +33,8 @@ def test_no_sample_is_kept_twice(contents):
 def test_every_sample_is_kept_equally_often(contents):
     """Inclusion counts against STREAMS * CAPACITY / LENGTH each, by chi-square.
 
-    Each stream keeps exactly CAPACITY of LENGTH samples, so the counts vary less than independent ones; divided by
-    the finite-population factor (LENGTH - CAPACITY) / (LENGTH - 1) the statistic is chi-square with LENGTH - 1 degrees.
+    Each stream keeps exactly CAPACITY of LENGTH samples, so the counts vary less than independent ones: divided
+    by (LENGTH - CAPACITY) / (LENGTH - 1) the statistic is chi-square with LENGTH - 1 degrees of freedom.
     """
     counts = np.bincount(contents.ravel(), minlength=LENGTH)
     expected = STREAMS * CAPACITY / LENGTH
@@ -91,6 +91,14 @@ def test_images_come_back_exactly():
     buffer.add(x, torch.tensor([0]))
     assert buffer.x.dtype == torch.uint8
     assert torch.equal(buffer.draw(1)[0], x)
+
+
+def test_other_values_are_stored_to_the_nearest_grey_value():
+    """Rotated images are no multiples of 1/255: they are rounded, not cut."""
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    buffer = Reservoir(capacity=1, input_shape=(1, 16, 16))
+    buffer.add(x, torch.tensor([0]))
+    assert float((buffer.draw(1)[0] - x).abs().max()) <= 0.5 / 255 + 1e-6
 
 
 def test_draws_are_distinct_and_bounded_by_what_is_there():

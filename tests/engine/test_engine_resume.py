@@ -1,4 +1,4 @@
-"""Killed anywhere and resumed, a run ends bit for bit as if nothing had happened; so do runs that share a process."""
+"""Killed anywhere and resumed, a run ends bit for bit as if nothing had happened; so do runs in one process."""
 
 import random
 
@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from recollect.engine import monitor, runner, state
+from recollect.engine.predict import predict
 from recollect.engine.record import PREDICTIONS, RUN, STATE, npz_bytes
+from recollect.engine.seeding import rng_state
 from recollect.engine.strategy import Strategy
 from recollect.files import read_json
 
@@ -68,6 +70,18 @@ def final(run, record):
     return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
 
 
+def die_before(run, owner, name):
+    """Kill a run where it would call ``owner.name``."""
+
+    def dying(*arguments, **options):
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, dying)
+        with pytest.raises(Killed):
+            run.run()
+
+
 def steps_of(make, folder):
     """A whole run and the number of optimizer steps it takes."""
     count = 0
@@ -85,7 +99,7 @@ def steps_of(make, folder):
 
 
 def killed_at(make, folder, places):
-    """Run into a kill before or after the given steps of each attempt, then to the end; also the restarts' states."""
+    """Run into a kill before or after the given steps of each attempt, then to the end; also what was said."""
     step = Strategy.optimizer_step
     said = []
     for place, before in [*places, (None, False)]:
@@ -186,9 +200,7 @@ def test_a_half_written_state_is_told_and_the_run_starts_anew(tiny, benchmark, t
         return tiny.runner(folder, "er", benchmark, save_every_s=0.0)
 
     expected, _ = steps_of(make, tmp_path / "whole")
-    with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Strategy, "_after_training_exp", lambda self, **kwargs: (_ for _ in ()).throw(Killed))
-        make(tmp_path / "killed").run()
+    die_before(make(tmp_path / "killed"), Strategy, "_after_training_exp")
     file = tmp_path / "killed" / STATE
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
@@ -199,9 +211,9 @@ def test_a_half_written_state_is_told_and_the_run_starts_anew(tiny, benchmark, t
 
 
 def test_a_foreign_state_is_told_and_not_used(tiny, benchmark, tmp_path, saving_often):
-    with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Strategy, "_after_training_exp", lambda self, **kwargs: (_ for _ in ()).throw(Killed))
-        tiny.runner(tmp_path, "naive", benchmark, save_every_s=0.0, lr=0.01).run()
+    die_before(
+        tiny.runner(tmp_path, "naive", benchmark, save_every_s=0.0, lr=0.01), Strategy, "_after_training_exp"
+    )
     assert (tmp_path / STATE).is_file()
     run = tiny.runner(tmp_path, "naive", benchmark, save_every_s=0.0, lr=0.02)
     said = []
@@ -284,6 +296,31 @@ def test_predictions_are_the_models_answers(tiny, benchmark, tmp_path):
     assert last.tolist() == torch.cat(answers).tolist()
 
 
+def test_predicting_disturbs_nothing(tiny, benchmark):
+    """Even where answering draws random numbers: random states and every module's mode are put back."""
+    strategy = tiny.strategy("naive", benchmark)
+    strategy.outputs.observe([0, 1])
+    strategy.model.train()
+    strategy.model.features.eval()
+    modes = [module.training for module in strategy.model.modules()]
+    drawn = []
+
+    def scores(x):
+        assert not any(module.training for module in strategy.model.modules())
+        drawn.append((random.random(), float(np.random.rand()), float(torch.rand(()))))  # noqa: NPY002
+        return strategy.model(x)
+
+    strategy.scores = scores
+    states = [rng_state()]
+    for _ in range(2):
+        predict(strategy, benchmark.test_stream[0].dataset.ready_images, strategy.outputs, 0)
+        states.append(rng_state())
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]
+    assert tiny.difference(states[0], states[1]) == tiny.difference(states[0], states[2]) == ""
+    assert [module.training for module in strategy.model.modules()] == modes
+
+
 @pytest.mark.parametrize("missing", [[RUN], [PREDICTIONS], [RUN, PREDICTIONS]])
 def test_a_finished_run_comes_back_from_the_stash(tiny, benchmark, tmp_path, missing):
     record = tiny.runner(tmp_path, "er", benchmark).run()
@@ -312,10 +349,7 @@ def test_a_stash_that_does_not_hold_is_not_used(tiny, benchmark, tmp_path, damag
 
 def test_a_plugin_whose_state_cannot_be_saved_makes_the_run_start_again(tiny, benchmark, tmp_path, saving_often):
     """Honest: no state is written rather than an incomplete one. Stock Avalanche strategies go this way."""
-    run = tiny.runner(tmp_path, "naive_avalanche", benchmark, save_every_s=0.0)
-    with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "finish", lambda *a: (_ for _ in ()).throw(Killed))
-        run.run()
+    die_before(tiny.runner(tmp_path, "naive_avalanche", benchmark, save_every_s=0.0), runner, "finish")
     assert not (tmp_path / STATE).exists()
     assert tiny.runner(tmp_path, "naive_avalanche", benchmark).run()["resumed"] == 0
 

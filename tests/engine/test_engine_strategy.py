@@ -1,4 +1,4 @@
-"""The strategy for an Avalanche user: our and plain benchmarks, third-party plugins, metrics, callbacks in order."""
+"""The strategy for an Avalanche user: our and plain benchmarks, strangers' plugins, metrics, callbacks."""
 
 from itertools import pairwise
 
@@ -100,6 +100,40 @@ def test_training_learns_and_eval_reports_the_answers(request, kind):
         v for k, values in metrics.get_all_metrics().items() if k.startswith("Loss_Epoch") for v in values[1]
     ]
     assert len(losses) == 8 * len(benchmark.train_stream)
+
+
+@pytest.mark.parametrize("kind", ["ours", "plain"])
+def test_metrics_inside_the_loop_see_every_step(request, kind):
+    """Mini-batch and epoch accuracy against those of Avalanche's Naive on one batch per epoch."""
+    benchmark = request.getfixturevalue(kind)
+    found = []
+    for stock in (False, True):
+        metrics = EvaluationPlugin(accuracy_metrics(minibatch=True, epoch=True), loggers=[])
+        strategy = own(evaluator=metrics, epochs=3)
+        if stock:
+            strategy = Naive(
+                model=strategy.model,
+                optimizer=strategy.optimizer,
+                train_mb_size=100,
+                train_epochs=3,
+                evaluator=metrics,
+            )
+        strategy.train_mb_size = 100
+        strategy.outputs = OutputMask(6, "all")
+        strategy.train(benchmark.train_stream[0], eval_streams=[])
+        found.append({name: values for name, (_, values) in metrics.get_all_metrics().items()})
+    assert found[0] == found[1]
+    assert sorted(len(values) for values in found[0].values()) == [3, 3]
+    assert any(v > 0 for values in found[0].values() for v in values)
+
+
+def test_foreign_batches_are_moved_to_the_device_and_ours_are_there_already(ours, plain):
+    for benchmark, moves in ((ours, 0), (plain, 2 * 6)):
+        strategy, moved = own(), []
+        unpack = strategy._unpack_minibatch
+        strategy._unpack_minibatch = lambda unpack=unpack, moved=moved: (moved.append(1), unpack())
+        strategy.train(benchmark.train_stream[0], eval_streams=[])
+        assert len(moved) == moves
 
 
 def test_the_whole_stream_may_be_given_at_once(ours):

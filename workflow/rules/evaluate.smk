@@ -12,5 +12,6 @@ rule evaluate:
         "../../environment.yml"
     params:
         seeds=PLAN.seeds,
+        code=PLAN.evaluation_code,
     shell:
         "recollect evaluate {wildcards.scenario} {wildcards.method} --seeds {params.seeds} 2> {log}"

@@ -16,5 +16,6 @@ for batch in PLAN.batches:
         params:
             scenario=PLAN.scenario_argument,
             seeds=batch.seeds,
+            code=PLAN.split_code,
         shell:
             "recollect split --scenario {params.scenario:q} --seeds {params.seeds} 2> {log}"
