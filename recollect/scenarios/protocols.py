@@ -145,8 +145,8 @@ def dirichlet_shares(n_classes: int, n_tasks: int, alpha: float, variant: str, s
     shares = rng.dirichlet(np.full(n_tasks, concentration), size=n_classes)
     if not np.isfinite(shares).all():
         raise SplitError(
-            f"a class of the Dirichlet split (alpha {alpha}, seed {seed}) is empty: use fewer tasks, a larger alpha "
-            "or another seed"
+            f"a class of the Dirichlet split (alpha {alpha}, seed {seed}) is empty: use fewer tasks, a "
+            "larger alpha or another seed"
         )
     if variant == "adapt_align":
         shares = shares * n_classes / (shares.sum(axis=0, keepdims=True) * (n_tasks + 2))
