@@ -84,8 +84,8 @@ class CoPE(Strategy):
         self.known = torch.zeros(n_classes, dtype=torch.bool, device=self.device)
 
     def scores(self, x: Tensor) -> Tensor:
-        """Cosine similarity to every prototype."""
-        return normalize(self.model(x)) @ self.prototypes.T
+        """Cosine similarity to every prototype; -2, below any cosine, where a class has none yet."""
+        return torch.where(self.known, normalize(self.model(x)) @ self.prototypes.T, -2.0)
 
     def replay(self, batch: int) -> tuple[Tensor, Tensor]:
         """``batch`` stored samples in all, as evenly over the classes as they come."""

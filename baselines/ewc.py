@@ -24,7 +24,8 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
 from recollect.engine import fisher
-from recollect.engine.images import TaskImages
+from recollect.engine.images import TaskImages, ready_images
+from recollect.engine.modes import evaluating
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 
@@ -50,20 +51,18 @@ def fisher_diagonal(strategy: Strategy, images: TaskImages, estimator: str, samp
     )
     per_sample = fisher.linear_fisher_sum if linear else fisher.general_fisher_sum
     total = [torch.zeros_like(p) for p in model.parameters()]
-    training = model.training
-    model.eval()
-    for part in index.split(chunk):
-        x, y = images.gather(part), images.labels[part]
 
-        def masked(logits: Tensor) -> Tensor:
-            return strategy.outputs.apply(logits, task.expand(len(logits)))
+    def masked(logits: Tensor) -> Tensor:
+        return strategy.outputs.apply(logits, task.expand(len(logits)))
 
-        if estimator == "batched":
-            squared = fisher.batched_fisher_sum(model, masked, x, y)
-        else:
-            squared = per_sample(model, masked, x, y, estimator)
-        torch._foreach_add_(total, squared)
-    model.train(training)
+    with evaluating(model):
+        for part in index.split(chunk):
+            x, y = images.gather(part), images.labels[part]
+            if estimator == "batched":
+                squared = fisher.batched_fisher_sum(model, masked, x, y)
+            else:
+                squared = per_sample(model, masked, x, y, estimator)
+            torch._foreach_add_(total, squared)
     return [t / len(index) for t in total]
 
 
@@ -96,7 +95,7 @@ class EWC(SupervisedPlugin):
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Estimate the task's Fisher and consolidate."""
-        images = strategy.experience.dataset.ready_images
+        images = ready_images(strategy.experience.dataset, strategy.device)
         diagonal = fisher_diagonal(strategy, images, self.estimator, self.samples)
         self.consolidate(diagonal, [p.detach() for p in strategy.model.parameters()])
 

@@ -126,3 +126,16 @@ def tiny() -> Tiny:
 
     use_deterministic_algorithms(1)
     return Tiny()
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Any:
+    """Undo the process-wide settings of a run: later tests compare numbers down to the denormal ones."""
+    yield
+    import sys
+
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)

@@ -116,6 +116,29 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
         return self.gather(index)[0], int(self.labels[position])
 
 
+class PlainImages:
+    """Any Avalanche data set seen as images, read sample by sample; what is not ours has no ready batches."""
+
+    def __init__(self, dataset: Any, device: torch.device) -> None:
+        self.dataset, self.device = dataset.eval(), device
+        self.labels = torch.as_tensor([int(y) for y in dataset.targets], device=device)
+        tasks = getattr(dataset, "targets_task_labels", [0] * len(self.labels))
+        self.task_labels = torch.as_tensor([int(t) for t in tasks], device=device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Images (len(index), C, H, W) as the data set gives them."""
+        return torch.stack([self.dataset[i][0] for i in index.tolist()]).to(self.device)
+
+
+def ready_images(dataset: Any, device: torch.device) -> Any:
+    """The images of an Avalanche data set: ours on the device, anybody else's read one by one."""
+    images = getattr(dataset, "ready_images", None)
+    return PlainImages(dataset, device) if images is None else images
+
+
 def merge(images: Sequence[TaskImages]) -> TaskImages:
     """The union of several tasks' images; nothing is copied."""
     return TaskImages([part for one in images for part in one.parts], images[0].device)

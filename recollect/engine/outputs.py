@@ -38,6 +38,14 @@ class OutputMask:
         bias[self.seen] = 0.0
         self._seen_bias = None if len(self.seen) == self.n_classes else bias
 
+    def observe_experience(self, experience: Any) -> None:
+        """Open the outputs of an experience's classes, for each task in it."""
+        task = getattr(experience, "task_number", experience.current_experience)
+        classes = getattr(experience, "classes_in_this_experience", None)
+        classes = set(experience.dataset.targets) if classes is None else classes
+        for number, own in getattr(experience, "classes_by_task", {task: classes}).items():
+            self.observe(own, number)
+
     def apply(self, logits: Tensor, tasks: Tensor | None = None) -> Tensor:
         """Logits (B, n_classes) with the closed units at -inf; ``tasks`` (B,) is needed in mode ``task``."""
         if self.mode == "all":
@@ -67,9 +75,6 @@ class OutputMask:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`state_dict` returned."""
-        self._task_bias = state["task_bias"].to(self.device)
         self.seen = []
-        if state["seen"]:
-            bias = self._task_bias.clone()
-            self.observe(state["seen"], 0)
-            self._task_bias = bias
+        self.observe(state["seen"])
+        self._task_bias = state["task_bias"].to(self.device, copy=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from recollect.engine.images import TaskImages
+from recollect.engine.modes import evaluating
 from recollect.engine.outputs import OutputMask
 from recollect.engine.seeding import preserved_rng
 from recollect.predictions import NO_ANSWER
@@ -23,20 +23,12 @@ def predict(strategy: Any, images: TaskImages, outputs: OutputMask, task: int) -
     Modules are put in evaluation mode and back, random states are preserved: training goes on bit for bit
     as if nothing had been predicted.
     """
-    if not outputs.allowed(task):
+    if not len(images) or not outputs.allowed(task):
         return np.full(len(images), NO_ANSWER, dtype=np.int16)
-    modes = {module: module.training for module in strategy.model.modules()}
-    strategy.model.eval()
     scores = getattr(strategy, "scores", strategy.model)
     answers = []
-    with preserved_rng():
+    with preserved_rng(), evaluating(strategy.model):
         for index in torch.arange(len(images), device=images.device).split(BATCH):
             masked = outputs.apply(scores(images.gather(index)), images.task_labels[index])
             answers.append(masked.argmax(dim=1))
-    _restore(modes)
     return torch.cat(answers).cpu().numpy().astype(np.int16)
-
-
-def _restore(modes: dict[nn.Module, bool]) -> None:
-    for module, training in modes.items():
-        module.training = training

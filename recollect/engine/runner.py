@@ -172,7 +172,7 @@ class SeedRunner:
 
     def _task(self, strategy: Any, run: Run, task: int, experience: Any) -> None:
         run.next_task = task
-        self.outputs.observe(experience.classes_in_this_experience, task)
+        self.outputs.observe_experience(experience)
         self.monitor.start_task(task)
         with run.cost.phase("train"):
             strategy.train(experience, eval_streams=[])

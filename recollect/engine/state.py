@@ -85,11 +85,17 @@ def load_state(path: Path, stamp: str) -> tuple[dict[str, Any] | None, str]:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         return None, ""
+    except OSError as error:
+        return None, f"{path} cannot be read ({error.strerror}): this run starts from its beginning"
     head, body = content[: len(_MAGIC) + 4], content[len(_MAGIC) + 4 :]
     if head != _MAGIC + zlib.crc32(body).to_bytes(4, "big"):
         return None, f"{path} is damaged or incomplete: this run starts from its beginning"
-    stored = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    if stored["stamp"] != stamp:
+    try:
+        stored = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        foreign = stored["stamp"] != stamp
+    except Exception:  # a pickle that asks for more than tensors is refused in several ways, none of them runs it
+        return None, f"{path} holds more than tensors, it was not opened: this run starts from its beginning"
+    if foreign:
         return (
             None,
             f"{path} belongs to another configuration, code or split: this run starts from its beginning",

@@ -157,10 +157,7 @@ class Strategy(SupervisedTemplate):
         super().check_model_and_optimizer(reset_optimizer_state=self.reset_optimizer, **kwargs)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
-        experience = self.experience
-        task = getattr(experience, "task_number", experience.current_experience)
-        classes = getattr(experience, "classes_in_this_experience", None)
-        self.outputs.observe(classes if classes is not None else set(experience.dataset.targets), task)
+        self.outputs.observe_experience(self.experience)
         super()._before_training_exp(**kwargs)
         self._hooks = inner_hooks(self.plugins)
 
@@ -245,6 +242,8 @@ class Strategy(SupervisedTemplate):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`state_dict` returned; the batch position too while an experience is open."""
         self.model.load_state_dict(state["model"])
+        if self.optimized_param_id is None:  # else Avalanche would empty the optimizer at the next training
+            self.make_optimizer(reset_optimizer_state=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.outputs.load_state_dict(state["outputs"])
         self.load_extra_state(to_device(state["extra"], self.device))

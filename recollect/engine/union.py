@@ -19,4 +19,5 @@ def union(experiences: Sequence[Any]) -> Any:
     classes = {c for experience in experiences for c in experience.classes_in_this_experience}
     merged.classes_in_this_experience = sorted(classes)
     merged.task_number = experiences[-1].task_number
+    merged.classes_by_task = {e.task_number: e.classes_in_this_experience for e in experiences}
     return merged

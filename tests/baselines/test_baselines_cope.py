@@ -83,7 +83,9 @@ def benchmark(tiny):
 
 def cope(tiny, benchmark, **hyper):
     train = hyper.pop("train", {})
-    return tiny.strategy("cope", benchmark, {"features": 4, "per_class": 3, "momentum": 0.8, **hyper}, **train)
+    return tiny.strategy(
+        "cope", benchmark, {"features": 4, "per_class": 3, "prototype_momentum": 0.8, **hyper}, **train
+    )
 
 
 def give(strategy, x, y):

@@ -120,6 +120,7 @@ def test_a_diverging_generator_is_noticed(tiny, tmp_path):
         tmp_path, "generative_replay", tiny.benchmark(), hyper={"vae_lr": 1e30, "vae_latent": 2, "vae_width": 4}
     ).run()
     assert record["status"] == "diverged"
+    assert "task 0" in record["reason"], "at once, not when its images reach the solver"
 
 
 class Waits(TorchDispatchMode):
