@@ -3,7 +3,7 @@
 Features are L2-normalised; every class has a prototype on the unit sphere, updated with momentum from the
 features of its current and replayed samples,
 
-    p_c <- normalise(momentum * p_c + (1 - momentum) * mean of the batch's features of class c),
+    p_c <- normalise(momentum * p_c + (1 - momentum) * normalise(sum of the batch's features of class c)),
 
 and the pseudo-prototypical proxy (PPP) loss attracts a sample to its prototype and to the batch peers of its class
 and repels it from those of the others (section 4.2 of the paper). The nearest prototype answers. Replay is
