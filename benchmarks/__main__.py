@@ -48,8 +48,8 @@ def step_section(result: dict[str, Any]) -> str:
         text + "\nWhole Split MNIST, 5 tasks, 1 epoch, against stock Avalanche on its own SplitMNIST, same\n"
         "settings, all between first and last step counted. Aim: 3 times faster for naive and LwF, 5 for EWC and\n"
         "DER++. Accuracies are final means over tasks with all ten outputs open, one seed: they show that both\n"
-        "learn the same thing, not which is better. Where the engine already equals the hand-written loop, what is\n"
-        "left of a step is this processor's arithmetic.\n\n"
+        "learn the same thing, not which is better. Where the engine equals the hand-written loop, what is left\n"
+        "of a step is this processor's arithmetic.\n\n"
         + table(("method", "engine ms", "Avalanche ms", "faster by", "engine acc. %", "Avalanche acc. %"), rows)
     )
 

@@ -13,8 +13,8 @@ from torch import Tensor
 class Reservoir:
     """Keeps a uniform sample of a stream (Vitter 1985, algorithm R) in fixed memory.
 
-    Images are stored as uint8: our pipelines produce multiples of 1/255 in [0, 1], of which nothing is lost; rotated
-    images are rounded, by at most 1/510.
+    Images are stored as uint8: our pipelines produce multiples of 1/255 in [0, 1], of which nothing is lost;
+    rotated images are rounded, by at most 1/510.
 
     Args:
         capacity: samples kept.
