@@ -1,4 +1,6 @@
-"""Run every benchmark and write ``docs/benchmarks.md``: ``make bench`` (five to ten minutes).
+"""Run every benchmark and write ``docs/benchmarks.md``: ``make bench`` (three to ten minutes).
+
+``python -m benchmarks steps planning`` measures only the sections named and keeps the others.
 
 With RECOLLECT_DATA the step speeds are taken on real MNIST and stock Avalanche is measured on its own SplitMNIST.
 """
@@ -7,8 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,24 +85,38 @@ def planning_section(result: dict[str, float]) -> str:
     )
 
 
-def main() -> None:
-    """Measure and write."""
-    data_dir = os.environ.get("RECOLLECT_DATA")
-    sections = [
-        planning_section(planning.measure()),
-        step_section(step_speed.measure(Path(data_dir) if data_dir else None)),
-        ewc_section(ewc_cost.measure()),
-        carried_section(carried.measure(), carried.data_bytes()),
-    ]
+def _data_dir() -> Path | None:
+    found = os.environ.get("RECOLLECT_DATA")
+    return Path(found) if found else None
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "steps": lambda: step_section(step_speed.measure(_data_dir())),
+    "ewc": lambda: ewc_section(ewc_cost.measure()),
+    "carried": lambda: carried_section(carried.measure(), carried.data_bytes()),
+    "planning": lambda: planning_section(planning.measure()),
+}
+
+
+def measured(name: str) -> str:
+    """One section with a line that says where and on which commit it was taken."""
     commit = git_state()["commit"] or "unknown"
-    head = (
-        "# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n\n"
-        f"{processor()}, Python {platform.python_version()}, torch {torch.__version__}, commit {commit[:12]}.\n"
-    )
-    text = "\n".join([head, *sections[1:], sections[0]])
-    write_text(TARGET, text)
-    sys.stdout.write(text + f"\nWritten to {TARGET.relative_to(ROOT)}\n")
+    where = f"{processor()}, Python {platform.python_version()}, torch {torch.__version__}, commit {commit[:12]}."
+    return f"<!-- {name} -->\n{SECTIONS[name]().rstrip()}\n\nTaken on {where}\n"
+
+
+def main(names: Sequence[str]) -> None:
+    """Measure the named sections (all, if none is named) and put them into the document."""
+    old = TARGET.read_text() if TARGET.is_file() else ""
+    kept = dict(re.findall(r"(<!-- (?:\w+) -->)\n(.*?)(?=\n<!-- |\Z)", old, flags=re.DOTALL))
+    parts = ["# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n"]
+    for name in SECTIONS:
+        mark = f"<!-- {name} -->"
+        fresh = not names or name in names or mark not in kept
+        parts.append(measured(name) if fresh else f"{mark}\n{kept[mark].rstrip()}\n")
+    write_text(TARGET, "\n".join(parts))
+    sys.stdout.write("\n".join(parts) + f"\nWritten to {TARGET.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
