@@ -63,19 +63,17 @@ def _experience(x: torch.Tensor, y: torch.Tensor, classes: list[int], task: int)
     return experience
 
 
+def fresh_strategy(name: str) -> Any:
+    """Our strategy with the settings of the comparison."""
+    torch.manual_seed(0)
+    train = TrainSettings(batch_size=BATCH, lr=LR)
+    setting = Setting(train, (1, 28, 28), 10, 5, OutputMask(10, "seen"), torch.device("cpu"), 0)
+    return load_build(name)(setting=setting, **HYPER[name])
+
+
 def prepared_strategy(name: str, x: torch.Tensor, y: torch.Tensor) -> Any:
     """Our strategy after a short first task, so that its memory, teacher or Fisher exists."""
-    torch.manual_seed(0)
-    setting = Setting(
-        TrainSettings(batch_size=BATCH, lr=LR),
-        (1, 28, 28),
-        10,
-        5,
-        OutputMask(10, "seen"),
-        torch.device("cpu"),
-        0,
-    )
-    strategy = load_build(name)(setting=setting, **HYPER[name])
+    strategy = fresh_strategy(name)
     strategy.train(_experience(x[:6000], y[:6000], [0, 1], 0), eval_streams=[])
     return strategy
 
@@ -186,17 +184,7 @@ def _accuracy(model: torch.nn.Module, benchmark: Any) -> float:
 
 def run_ours(name: str, x: torch.Tensor, y: torch.Tensor, test: Any) -> tuple[float, float]:
     """(seconds per iteration over all five tasks, consolidation included; final mean accuracy)."""
-    torch.manual_seed(0)
-    setting = Setting(
-        TrainSettings(batch_size=BATCH, lr=LR),
-        (1, 28, 28),
-        10,
-        5,
-        OutputMask(10, "seen"),
-        torch.device("cpu"),
-        0,
-    )
-    strategy = load_build(name)(setting=setting, **HYPER[name])
+    strategy = fresh_strategy(name)
     experiences = [_experience(x, y, [2 * t, 2 * t + 1], t) for t in range(5)]
     start, steps = time.perf_counter(), 0
     for experience in experiences:
