@@ -155,17 +155,10 @@ class Plan:
 
     # Inputs and targets --------------------------------------------------------------------------
 
-    def _data_files(self, scenario: str) -> list[str]:
-        datasets = self._suite.scenario(scenario)["datasets"]
+    def data_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a scenario."""
+        datasets = self._suite.scenario(wildcards.scenario)["datasets"]
         return [str(self._places.data(dataset) / "dataset.json") for dataset in datasets]
-
-    def split_inputs(self, wildcards: Any) -> list[str]:
-        """Prepared data of a scenario."""
-        return self._data_files(wildcards.scenario)
-
-    def train_inputs(self, wildcards: Any) -> list[str]:
-        """Prepared data of a scenario."""
-        return self._data_files(wildcards.scenario)
 
     def evaluate_inputs(self, wildcards: Any) -> list[str]:
         """Run records and predictions of all seeds."""

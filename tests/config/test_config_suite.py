@@ -348,7 +348,7 @@ def test_targets_of_a_suite(load):
         for name in ("run.json", "predictions.npz")
     ]
     assert plan.evaluate_splits(CELL) == [f"results/splits/split_digits/seed{seed}.json" for seed in (0, 3)]
-    assert plan.train_inputs(CELL) == ["results/data/digits/dataset.json"]
+    assert plan.data_inputs(CELL) == ["results/data/digits/dataset.json"]
     assert {path.rsplit(".", 1)[1] for path in plan.table_files} >= {"csv", "md", "tex", "html"}
     assert all(path.startswith("results/tables/digits/t.") for path in plan.table_files)
 

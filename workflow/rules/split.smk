@@ -5,7 +5,7 @@ for batch in PLAN.batches:
         name:
             f"split_{batch.name}"
         input:
-            PLAN.split_inputs,
+            PLAN.data_inputs,
         output:
             expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
         log:

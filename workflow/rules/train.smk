@@ -8,7 +8,7 @@ for batch in PLAN.batches:
             splits=expand(
                 "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
             ),
-            data=PLAN.train_inputs,
+            data=PLAN.data_inputs,
         output:
             expand(
                 "results/runs/{{scenario}}/{{method}}/seed{seed}/{file}",
