@@ -11,12 +11,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from recollect.engine.reservoir import Reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
+
+
+def has_batch_statistics(model: nn.Module) -> bool:
+    """Whether an image's output depends on the other images of its batch."""
+    return any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
 class DERpp(Strategy):
@@ -28,16 +35,33 @@ class DERpp(Strategy):
         super().__init__(**arguments)
         self.buffer, self.alpha, self.beta = buffer, alpha, beta
         self.replay_batch_size = replay_batch_size
+        self.replayed: list[tuple[Tensor, ...]] = []
+
+    def forward(self) -> Tensor:
+        """Logits of the current batch; the replayed ones come from the same pass where none can tell.
+
+        Batch statistics would mix the three batches, so a model that has them sees each on its own.
+        """
+        self.replayed = []
+        if not self.is_training or not len(self.buffer):
+            return super().forward()
+        draws = [self.buffer.draw(self.replay_batch_size) for _ in range(2 if self.beta else 1)]
+        batches = [self.mb_x, *(draw[0] for draw in draws)]
+        if has_batch_statistics(self.model):
+            outputs = [self.model(x) for x in batches]
+        else:
+            outputs = list(self.model(torch.cat(batches)).split([len(x) for x in batches]))
+        self.replayed = [(output, *draw) for output, draw in zip(outputs[1:], draws, strict=True)]
+        return outputs[0]
 
     def training_loss(self) -> Tensor:
-        """Equation 6; separate forward passes, so that batch statistics never mix."""
+        """Equation 6."""
         loss = super().training_loss()
-        if len(self.buffer):
-            x, _, _, logits = self.buffer.draw(self.replay_batch_size)
-            loss = loss + self.alpha * mse_loss(self.model(x), logits)
-            if self.beta:
-                x, y, task, _ = self.buffer.draw(self.replay_batch_size)
-                loss = loss + self.beta * self.classification_loss(self.model(x), y, task)
+        if self.replayed:
+            output, _, _, _, logits = self.replayed[0]
+            loss = loss + self.alpha * mse_loss(output, logits)
+        for output, _, y, task, _ in self.replayed[1:]:
+            loss = loss + self.beta * self.classification_loss(output, y, task)
         self.buffer.add(self.mb_x, self.mb_y, self.mb_tasks, self.mb_output.detach())
         return loss
 

@@ -58,6 +58,19 @@ def test_derpp_loss_on_a_hand_made_buffer(tiny, benchmark, alpha, beta):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_batch_statistics_never_mix(tiny, benchmark):
+    """With batch normalisation each of the three batches is normalised by itself."""
+    strategy = tiny.strategy("derpp", benchmark, {"alpha": 0.3, "beta": 0.7, "replay_batch_size": 8})
+    strategy.model.features.insert(1, torch.nn.BatchNorm1d(36, momentum=None))
+    x, y, logits = hand_made(strategy)
+    batch_of(strategy, benchmark.train_stream[1])
+    assert strategy.model.features[1].num_batches_tracked == 3
+    ce = cross_entropy(masked(strategy, strategy.model(strategy.mb_x)), strategy.mb_y)
+    old = strategy.model(x)
+    expected = ce + 0.3 * ((old - logits) ** 2).mean() + 0.7 * cross_entropy(masked(strategy, old), y)
+    torch.testing.assert_close(strategy.training_loss(), expected)
+
+
 class Recorded(Reservoir):
     """A buffer that remembers what it handed out."""
 
