@@ -22,17 +22,19 @@ class Cost:
         self.device = device
         self.wall_s: dict[str, float] = defaultdict(float)
         self.device_s: dict[str, float] = defaultdict(float)
+        self._open: dict[str, tuple[float, float]] = {}
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time what happens inside under ``name``."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = self._open[name] = time.perf_counter(), time.process_time()
         events = self._events()
         try:
             yield
         finally:
+            self._open.pop(name, None)
             self.wall_s[name] += time.perf_counter() - wall
             self.device_s[name] += self._elapsed(events) if events else time.process_time() - cpu
 
@@ -60,8 +62,15 @@ class Cost:
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
     def state_dict(self) -> dict[str, dict[str, float]]:
-        """Seconds so far, for a run that is resumed."""
-        return {"wall_s": dict(self.wall_s), "device_s": dict(self.device_s)}
+        """Seconds so far, those of phases under way included, for a run that is resumed."""
+        now, cpu = time.perf_counter(), time.process_time()
+        wall_s, device_s = dict(self.wall_s), dict(self.device_s)
+        for name, (since, cpu_since) in self._open.items():
+            wall_s[name] = wall_s.get(name, 0.0) + now - since
+            # A device's own seconds are known when the phase ends; until then the wall's stand for them.
+            spent = now - since if self.device.type == "cuda" else cpu - cpu_since
+            device_s[name] = device_s.get(name, 0.0) + spent
+        return {"wall_s": wall_s, "device_s": device_s}
 
     def load_state_dict(self, state: dict[str, dict[str, float]]) -> None:
         """Add the seconds of the part that ran before."""

@@ -72,7 +72,7 @@ class Monitor(SupervisedPlugin):
         if not all(finite):
             raise Diverged(self.task, self.task_steps - len(finite) + finite.index(False) + 1)
         self.steps += len(finite)
-        self.progress.step(self.task, strategy, float(losses[-1]))
+        self.progress.step(self.task, strategy, float(losses[-1]), len(finite))
         if time.monotonic() - self._saved_at >= self.save_every_s:
             self.save()
             self._saved_at = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,9 @@ class SeedRunner:
             self.progress.say(f"{self.label}: {reason}")
         record = self._record(strategy, run, reason)
         finish(self.folder, record, run.predictions)
-        self.progress.say(f"{self.label}: {record['status']}, {sum(run.cost.wall_s.values()):.1f} s")
+        self.progress.say(
+            f"{self.label}: {record['status']}, {run.cost.wall_s['train'] + run.cost.wall_s['evaluate']:.1f} s"
+        )
         return record
 
     def _build(self) -> Any:
@@ -142,11 +145,14 @@ class SeedRunner:
         return load_build(method["file"])(setting=setting, **method["hyper"])
 
     def _start(self, strategy: Any) -> Run:
+        if not getattr(strategy, "classifies", True):
+            self.streams = {}
         rows = {name: self._empty_rows(stream) for name, stream in self.streams.items()}
         run = Run(rows, Cost(self.device))
         self.monitor = Monitor(self.progress, lambda: self._save(strategy, run, True), self.plan.save_every_s)
         # Last, after Avalanche's clock: what it saves is the state after all other callbacks of a step.
         strategy.plugins.append(self.monitor)
+        strategy.timed = lambda phase: nullcontext() if phase == "train" else run.cost.phase(f"train, {phase}")
         self.can_resume = hasattr(strategy, "resume") and resumable(strategy.plugins)
         state, problem = load_state(self.folder / STATE, self.stamp) if self.can_resume else (None, "")
         if problem:
@@ -239,4 +245,5 @@ class SeedRunner:
             "iterations": self.monitor.steps,
             "it_per_s": round(self.monitor.steps / train_s, 2) if train_s else None,
             "resumed": run.resumed,
+            "notes": strategy.notes() if hasattr(strategy, "notes") else {},
         }

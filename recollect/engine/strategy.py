@@ -8,7 +8,8 @@ ordinary data loaders are used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from recollect.engine.batches import ReadyBatches
 from recollect.engine.hooks import inner_hooks
 from recollect.engine.images import TaskImages
 from recollect.engine.outputs import OutputMask
+from recollect.engine.phases import Phase, decay
 from recollect.engine.seeding import rng_state, set_rng_state
 from recollect.engine.state import load_plugins, plugin_states, to_device
 
@@ -41,8 +43,9 @@ class Strategy(SupervisedTemplate):
     """Sequential training with a fixed-width head; the base class of all methods and the naive baseline.
 
     A method overrides :meth:`training_loss` (what is minimised), :meth:`scores` (how it answers),
-    :meth:`extra_state` / :meth:`load_extra_state` (what it carries from task to task) or Avalanche's
-    callbacks. Plugins that carry something offer ``state_dict()`` and ``load_state_dict(state, strategy)``.
+    :meth:`extra_state` / :meth:`load_extra_state` (what it carries from task to task), :meth:`phases` (stages
+    of training on one experience) or Avalanche's callbacks. Plugins that carry something offer
+    ``state_dict()`` and ``load_state_dict(state, strategy)``.
 
     Args:
         model: maps (B, C, H, W) to logits (B, n_classes).
@@ -52,6 +55,9 @@ class Strategy(SupervisedTemplate):
         augmentation: none or crop_flip.
         seed: of the order of the batches and of :attr:`generator`.
     """
+
+    classifies = True
+    """Whether there are answers to be predicted; a pure generator has none."""
 
     def __init__(
         self,
@@ -83,6 +89,9 @@ class Strategy(SupervisedTemplate):
         self.epoch = 0
         self.dataloader: Any = []
         self._stop_training: bool = False
+        self.phase = Phase("train", train_epochs)
+        self.phase_number = 0
+        self.timed: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
         self._pending: dict[str, Any] | None = None
         self._hooks = inner_hooks([])
 
@@ -105,6 +114,26 @@ class Strategy(SupervisedTemplate):
 
     def snapshot(self) -> dict[str, Tensor]:
         """What evaluation needs of a generator after a task, as named tensors; empty for classifiers."""
+        return {}
+
+    def phases(self) -> Sequence[Phase]:
+        """The stages of training on the current experience; asked again, without effect, on resuming."""
+        return [Phase("train", self.epochs_to_train())]
+
+    def start_phase(self) -> None:
+        """``self.phase`` starts, it is not resumed: copy networks, draw numbers."""
+
+    def enter_phase(self) -> None:
+        """``self.phase`` starts or is resumed: its optimizer and loader. Nothing may be drawn here."""
+        if self.phase.parameters is not None:
+            self.optimizer = self.phase.optimizer()
+        if self.phase.batches is not None:
+            self.dataloader = self.phase.batches()
+        elif self.phase_number:
+            self.make_train_dataloader()
+
+    def notes(self) -> dict[str, Any]:
+        """What a method has to say about its run: plain values for its record."""
         return {}
 
     def curriculum(self, stream: Iterable[Any]) -> Iterator[tuple[int, Any]]:
@@ -168,26 +197,51 @@ class Strategy(SupervisedTemplate):
         return -(-self.train_iterations // len(self.dataloader))
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
-        self.epoch = 0
-        within_epoch = False
-        if self._pending is not None:
-            self.load_state_dict(self._pending)
-            within_epoch = self._pending["loader"]["epoch_seed"] is not None
-            self._pending = None
-        while self.epoch < self.epochs_to_train():
+        pending, self._pending = self._pending, None
+        own_optimizer, phases = self.optimizer, list(self.phases())
+        first = pending["phase"] if pending else 0
+        for self.phase_number in range(first, len(phases)):
+            self.phase = phases[self.phase_number]
+            within_epoch = False
+            if not pending:
+                self.epoch = 0
+                self.start_phase()
+            self.enter_phase()
+            if pending:
+                self.load_state_dict(pending)
+                within_epoch = pending["loader"] is not None and pending["loader"]["epoch_seed"] is not None
+                pending = None
+            with self.timed(self.phase.name):
+                if not self._train_phase(within_epoch, **kwargs):
+                    break
+        self.optimizer = own_optimizer
+
+    def _train_phase(self, within_epoch: bool, **kwargs: Any) -> bool:
+        """The epochs of a phase; whether training goes on."""
+        while self.epoch < self.phase.epochs:
             if not within_epoch:  # else the stored state was taken after these callbacks had run
                 self._before_training_epoch(**kwargs)
             within_epoch = False
             if self._stop_training:
                 self._stop_training = False
-                break
+                return False
             self.training_epoch(**kwargs)
             self.epoch += 1
+            if self.phase.lr_decay != 1:
+                decay(self.optimizer, self.phase.lr_decay)
             self._after_training_epoch(**kwargs)
+        return True
+
+    def optimizer_step(self) -> None:
+        """One update, of cut gradients where the phase asks for it."""
+        if self.phase.clip_value is not None:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_value_(parameters, self.phase.clip_value)
+        self.optimizer.step()
 
     def training_epoch(self, **kwargs: Any) -> None:
         """One pass over ``self.dataloader``: forward, loss, backward, update, and the callbacks between."""
-        ready = isinstance(self.dataloader, ReadyBatches)
+        ready = hasattr(self.dataloader, "state_dict")
         (
             starting,
             before_forward,
@@ -225,7 +279,7 @@ class Strategy(SupervisedTemplate):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that determines how training goes on, from any point between two steps."""
-        loader = self.dataloader.state_dict() if isinstance(self.dataloader, ReadyBatches) else None
+        loader = self.dataloader.state_dict() if hasattr(self.dataloader, "state_dict") else None
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -233,6 +287,7 @@ class Strategy(SupervisedTemplate):
             "extra": self.extra_state(),
             "plugins": plugin_states(self.plugins),
             "loader": loader,
+            "phase": self.phase_number,
             "epoch": self.epoch,
             "clock": dict(vars(self.clock)),
             "generator": self.generator.get_state(),
@@ -241,21 +296,24 @@ class Strategy(SupervisedTemplate):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`state_dict` returned; the batch position too while an experience is open."""
-        self.model.load_state_dict(state["model"])
+        self._load_all_but_optimizer(state)
         if self.optimized_param_id is None:  # else Avalanche would empty the optimizer at the next training
             self.make_optimizer(reset_optimizer_state=True)
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def _load_all_but_optimizer(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
         self.outputs.load_state_dict(state["outputs"])
         self.load_extra_state(to_device(state["extra"], self.device))
         load_plugins(self.plugins, to_device(state["plugins"], self.device), self)
-        if state["loader"] is not None and isinstance(self.dataloader, ReadyBatches):
+        if state["loader"] is not None and hasattr(self.dataloader, "load_state_dict"):
             self.dataloader.load_state_dict(state["loader"])
-        self.epoch = state["epoch"]
+        self.phase_number, self.epoch = state["phase"], state["epoch"]
         self.clock.__dict__.update(state["clock"])
         self.generator.set_state(state["generator"])
         set_rng_state(state["rng"])
 
     def resume(self, state: dict[str, Any]) -> None:
         """Let the next :meth:`train` continue from ``state``, taken in the middle of that experience."""
-        self.load_state_dict(state)
+        self._load_all_but_optimizer(state)  # the optimizer belongs to the phase, which begins there
         self._pending = state

@@ -281,7 +281,7 @@ def test_moving_a_state_keeps_its_shape():
     assert moved["b"] is None
 
 
-def test_progress_lines_tell_task_iteration_rate_and_eta(tiny, tmp_path, capsys, monkeypatch):
+def test_progress_lines_tell_task_epoch_rate_and_eta(tiny, tmp_path, capsys, monkeypatch):
     """Plain lines in a log; patience is turned off so that even this short run shows one."""
     monkeypatch.setattr("recollect.engine.progress.LINE_EVERY_S", 0.0)
     monkeypatch.setattr(module, "CHECK_EVERY", 2)
@@ -289,5 +289,5 @@ def test_progress_lines_tell_task_iteration_rate_and_eta(tiny, tmp_path, capsys,
     tiny.runner(tmp_path, "naive", tiny.benchmark()).run()
     assert time.monotonic() - before < 60
     lines = capsys.readouterr().err.splitlines()
-    assert any("task 2/3, iteration 4/8" in line and "it/s" in line and "ETA" in line for line in lines)
+    assert any("task 2/3, epoch 1/2" in line and "it/s" in line and "ETA" in line for line in lines)
     assert not any("\r" in line for line in lines)

@@ -42,6 +42,11 @@ METHODS = {
         {"optimizer": "adam", "lr": 0.01},
     ),
     "generative_replay conv": ("generative_replay", {"vae": "conv", "vae_latent": 2, "vae_width": 2}, {}),
+    "adapt_align_vae": (
+        "adapt_align_vae",
+        {"latent": 2, "binary": 2, "gen_d": 2, "global_epochs": 7, "gamma": 0.3, "candidates": 6},
+        {"epochs": 6, "lr": 0.01, "weight_decay": 1e-5},
+    ),
     "cope": ("cope", {"features": 4, "per_class": 3, "steps_per_batch": 2}, {"momentum": 0.9}),
 }
 
@@ -252,7 +257,7 @@ def test_evaluation_on_or_off_gives_the_same_weights(tiny, benchmark, tmp_path, 
         run.run()
         states.append(run.strategy.state_dict())
         with np.load(run.folder / PREDICTIONS) as stored:
-            assert sorted(stored.files) == sorted(streams)
+            assert sorted(stored.files) == (sorted(streams) if run.strategy.classifies else [])
     assert tiny.difference(*states) == ""
 
 

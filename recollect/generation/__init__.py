@@ -1,0 +1,1 @@
+"""What generative methods share: replay of latents, sampling, snapshots."""

@@ -1,0 +1,40 @@
+"""Draws of the latents of Multiband VAE: Gaussian z and binary b in {-1, +1}."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Latents(NamedTuple):
+    """z (..., L) and b (..., B)."""
+
+    z: Tensor
+    b: Tensor
+
+
+def noise(generator: torch.Generator, *shape: int, latent: int, binary: int) -> Latents:
+    """Standard normal (*shape, L) and uniform (*shape, B) numbers, drawn on the CPU whatever the device."""
+    normal = torch.randn(*shape, latent, generator=generator)
+    return Latents(normal, torch.rand(*shape, binary, generator=generator))
+
+
+def codes(uniform: Tensor, probability: Tensor) -> Tensor:
+    """Binary codes in {-1, +1}, +1 with ``probability``."""
+    return (uniform < probability).float() * 2 - 1
+
+
+def prior(generator: torch.Generator, n: int, latent: int, ones: Tensor) -> Latents:
+    """Latents of a task, on the device of its ``ones`` (B,): z standard normal, b one with that probability."""
+    z, uniform = noise(generator, n, latent=latent, binary=len(ones))
+    return Latents(z.to(ones.device), codes(uniform.to(ones.device), ones))
+
+
+def posterior(statistics: tuple[Tensor, Tensor, Tensor], generator: torch.Generator) -> Latents:
+    """A sample given mean, log variance (N, L) and binary logits (N, B); b is Bernoulli(sigmoid(logits))."""
+    mean, log_variance, logits = statistics
+    z, uniform = noise(generator, len(mean), latent=mean.shape[1], binary=logits.shape[1])
+    z, uniform = z.to(mean.device), uniform.to(mean.device)
+    return Latents(mean + z * torch.exp(0.5 * log_variance), codes(uniform, torch.sigmoid(logits)))
