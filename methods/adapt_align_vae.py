@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, normalize
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from recollect.engine.images import ready_images
 from recollect.engine.mixed import MixedBatches, Rows
@@ -39,6 +39,14 @@ from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.laplacian import laplacian_l1
 from recollect.models.multiband import Decoder, Encoder, task_codes
+from recollect.models.multiband_vae import (
+    MultibandVAE,
+    divergence,
+    posterior_draw,
+    reconstruction_loss,
+    relaxed_binary,
+    temperature,
+)
 
 FIRST_TASK_DECAY = 0.99
 """Learning-rate decay of the first task, whatever the schedules say."""
@@ -68,31 +76,6 @@ class Schedule:
     def encoder_epochs(self) -> int:
         """Local epochs that train the encoder alone, from the second task on."""
         return min(self.local_epochs, 20, max(self.local_epochs // 10, 5))
-
-
-def reconstruction_loss(decoder: Decoder, raw: Tensor, x: Tensor, kind: str) -> Tensor:
-    """Sum over pixels and batch of binary cross-entropy (``bce``) or squared error (``mse``)."""
-    if kind == "bce":
-        return binary_cross_entropy_with_logits(raw, x, reduction="sum")
-    return mse_loss(decoder.pixels(raw), x, reduction="sum")
-
-
-def relaxed_binary(logits: Tensor, temperature: float) -> Tensor:
-    """A draw of the binary latent in [-1, 1]: Gumbel softmax over (l, -l), straight-through once it is cold."""
-    hard = temperature < 0.1
-    uniform = torch.rand_like(logits).clamp(1e-7, 1 - 1e-7)
-    soft = torch.sigmoid((2 * logits + torch.logit(uniform)) / (1.0 if hard else temperature))
-    if hard:
-        soft = (soft > 0.5).float() + soft - soft.detach()
-    return 2 * soft - 1
-
-
-class LocalVAE(nn.Module):
-    """Encoder and the decoder through which it is trained."""
-
-    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
 
 
 class AdaptAlignVAE(Strategy):
@@ -172,8 +155,8 @@ class AdaptAlignVAE(Strategy):
             _, _, task, z, b = self.mbatch
             return self.world(z, b, task)
         self.mean, self.log_variance, logits = self.model.encoder(self.mb_x)
-        z = self.mean + torch.randn_like(self.mean) * torch.exp(0.5 * self.log_variance)
-        b = relaxed_binary(logits, self.temperature())
+        z = posterior_draw(self.mean, self.log_variance)
+        b = relaxed_binary(logits, self.heat())
         self._note_ones(b.detach())
         return self.model.decoder(z, b, torch.full((len(z),), self.task, device=z.device))
 
@@ -183,22 +166,18 @@ class AdaptAlignVAE(Strategy):
         error = reconstruction_loss(self.model.decoder, self.mb_output, self.mb_x, s.reconstruction)
         if self.phase.name in ("translator", "global"):
             return error
-        divergence = -0.5 * (1 + self.log_variance - self.mean.square() - self.log_variance.exp()).sum()
-        loss = (s.reconstruction_weight * error + divergence) / len(self.mb_x)
+        loss = (s.reconstruction_weight * error + divergence(self.mean, self.log_variance)) / len(self.mb_x)
         if s.laplacian:
             pixels = self.model.decoder.pixels(self.mb_output)
             loss = loss + s.reconstruction_weight * 10 * pixels.shape[-1] ** 2 * laplacian_l1(pixels, self.mb_x)
         return loss
 
-    def temperature(self) -> float:
-        """Of the binary latent, falling over the first fifth of the local epochs."""
+    def heat(self) -> float:
+        """Temperature of the binary latent; the encoder-only epochs count as local ones."""
         s = self.schedule
         if self.world is None:
-            done, epochs = self.epoch, s.local_epochs + s.global_epochs
-        else:
-            done = self.epoch + (s.encoder_epochs if self.phase.name == "local" else 0)
-            epochs = s.local_epochs
-        return max(1 - 5 * done / epochs, 0.01)
+            return temperature(self.epoch, s.local_epochs + s.global_epochs)
+        return temperature(self.epoch + (s.encoder_epochs if self.phase.name == "local" else 0), s.local_epochs)
 
     def _note_ones(self, b: Tensor) -> None:
         """In the last local epoch: the mean of every binary latent over the task's data."""
@@ -348,5 +327,5 @@ def build(
         clip_value=clip_value, reconstruction=reconstruction, reconstruction_weight=reconstruction_weight,
         laplacian=laplacian, replay_share=replay_share, gamma=gamma, candidates=candidates,
     )  # fmt: skip
-    model = LocalVAE(Encoder(**shape), decoder).to(setting.device)
+    model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
     return AdaptAlignVAE(schedule=schedule, n_tasks=setting.n_tasks, **setting.arguments(model))

@@ -41,6 +41,8 @@ class Setting:
     outputs: OutputMask
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int = 0
+    value_range: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest value of an image's pixels."""
 
     def model(self, n_outputs: int | None = None) -> nn.Module:
         """The classifier named in the settings, on the device; ``n_outputs`` defaults to all classes."""
