@@ -16,14 +16,17 @@ from typing import Any, NoReturn
 from recollect.errors import RecollectError
 
 
+def _data_dir(a: argparse.Namespace) -> Path:
+    if a.data_dir == "data":  # the default place is ours to make; one that was named must exist
+        Path(a.data_dir).mkdir(exist_ok=True)
+    return Path(a.data_dir)
+
+
 def _fetch(a: argparse.Namespace) -> None:
     from recollect.datasets import prepare
     from recollect.steps.places import Places
 
-    folder = Path(a.data_dir)
-    if a.data_dir == "data":  # the default place is ours to make; one that was named must exist
-        folder.mkdir(exist_ok=True)
-    prepare(a.dataset, folder, Places(a.results).data(a.dataset), offline=a.offline)
+    prepare(a.dataset, _data_dir(a), Places(a.results).data(a.dataset), offline=a.offline)
 
 
 def _split(a: argparse.Namespace) -> None:
@@ -31,6 +34,20 @@ def _split(a: argparse.Namespace) -> None:
     from recollect.steps.split import split
 
     split(a.scenario, a.seeds, Places(a.results))
+
+
+def _extractor(a: argparse.Namespace) -> None:
+    from recollect.steps.extractor import make_extractor
+    from recollect.steps.places import Places
+
+    make_extractor(a.extractor, Places(a.results), _data_dir(a), offline=a.offline)
+
+
+def _reference(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.reference import reference
+
+    reference(a.scenario, a.extractor, a.seeds, Places(a.results), device=a.device, threads=a.threads)
 
 
 def _train(a: argparse.Namespace) -> None:
@@ -153,22 +170,35 @@ _SEEDS: dict[str, Any] = {"type": int, "nargs": "+", "required": True, "help": "
 _SUITE: dict[str, Any] = {
     "type": _mapping(*_SUITE_KEYS), "required": True, "help": "resolved suite as JSON, or @file",
 }  # fmt: skip
+_SCENARIO: dict[str, Any] = {
+    "type": _mapping("id", "datasets", "protocol"), "required": True,
+    "help": "resolved scenario as JSON, or @file",
+}  # fmt: skip
+_DATA: dict[str, dict[str, Any]] = {
+    "--data-dir": {
+        "default": os.environ.get("RECOLLECT_DATA") or "data",
+        "help": "where official files lie or go",
+    },
+    "--offline": {"action": "store_true", "help": "never try to download"},
+}
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, dict[str, Any]]]] = {
     "fetch": (_fetch, "find or download a data set, verify it and decode it into arrays", {
-        "dataset": {"help": "data set, e.g. mnist"},
-        "--data-dir": {
-            "default": os.environ.get("RECOLLECT_DATA") or "data",
-            "help": "where its official files lie or go",
-        },
-        "--offline": {"action": "store_true", "help": "never try to download"},
+        "dataset": {"help": "data set, e.g. mnist"}, **_DATA,
     }),
     "split": (_split, "write the split manifests of a scenario", {
-        "--scenario": {
-            "type": _mapping("id", "datasets", "protocol"), "required": True,
-            "help": "resolved scenario as JSON, or @file",
-        },
+        "--scenario": _SCENARIO,
         "--seeds": _SEEDS,
+    }),
+    "extractor": (_extractor, "find, download or train the feature extractor of generative metrics", {
+        "extractor": {"help": "extractor, e.g. lenet_mnist"}, **_DATA,
+    }),
+    "reference": (_reference, "compute the features of every task's evaluation images", {
+        "--scenario": _SCENARIO,
+        "--extractor": {"required": True, "help": "extractor, e.g. lenet_mnist"},
+        "--seeds": _SEEDS,
+        "--device": {"default": "cpu", "help": "auto, cpu, cuda or cuda:<number> (default: %(default)s)"},
+        "--threads": {"type": int, "default": 1, "help": "CPU threads; sums depend on it (default: %(default)s)"},
     }),
     "train": (_train, "train a method on a scenario, one run per seed; continues what was interrupted", {
         "--spec": {

@@ -27,6 +27,14 @@ class Places:
         """The folder of a run."""
         return self.results / "runs" / scenario / method / f"seed{seed}"
 
+    def extractor(self, extractor: str) -> Path:
+        """The folder with a feature extractor's weights and record."""
+        return self.results / "extractors" / extractor
+
+    def features(self, scenario: str, extractor: str, seed: int | str) -> Path:
+        """Reference features: those of the evaluation images of every task."""
+        return self.results / "features" / scenario / extractor / f"seed{seed}.npz"
+
     def metrics(self, scenario: str, method: str) -> Path:
         """Matrices and metrics of all seeds of a method."""
         return self.results / "metrics" / scenario / f"{method}.json"

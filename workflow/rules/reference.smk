@@ -1,0 +1,32 @@
+# reference: features of every task's evaluation images, computed once for the seeds of a batch
+for batch in PLAN.batches:
+
+    rule:
+        name:
+            f"reference_{batch.name}"
+        input:
+            splits=expand(
+                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
+            ),
+            data=PLAN.data_inputs,
+            extractor="results/extractors/{extractor}/extractor.json",
+        output:
+            expand(
+                "results/features/{{scenario}}/{{extractor}}/seed{seed}.npz",
+                seed=batch.seeds,
+            ),
+        log:
+            f"results/logs/reference/{{scenario}}/{{extractor}}/{batch.name}.log",
+        conda:
+            "../../environment.yml"
+        threads: PLAN.threads
+        resources:
+            mem_mb=PLAN.mem_mb,
+        params:
+            scenario=PLAN.scenario_argument,
+            engine=PLAN.engine_argument,
+            seeds=batch.seeds,
+            code=PLAN.reference_code,
+        shell:
+            "recollect reference --scenario {params.scenario:q} --extractor {wildcards.extractor} "
+            "--seeds {params.seeds} {params.engine} 2> {log}"
