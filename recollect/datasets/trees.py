@@ -58,7 +58,8 @@ class ZipTree:
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.path = path
         self._archive = archive
-        self._entries = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        # Not is_dir(), which fails with an IndexError on an entry without a name.
+        self._entries = {i.filename: i for i in archive.infolist() if not i.filename.endswith("/")}
         for info in archive.infolist():
             is_link = stat.S_ISLNK(info.external_attr >> 16)
             check_entry(path, info.filename, info.file_size, is_link, MAX_ENTRY_BYTES)

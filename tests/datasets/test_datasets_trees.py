@@ -51,6 +51,13 @@ def test_symbolic_links_are_refused(tmp_path):
         pass
 
 
+def test_entry_without_a_name_is_no_folder_and_no_crash(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {"a/b.png": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"a/b.png", b"\0/b.png"))  # zipfile cuts names at a zero byte
+    with open_tree(path) as tree:
+        assert list(tree.names()) == [""]
+
+
 def test_absurd_size_is_refused_before_unpacking(tmp_path):
     path = write_zip(tmp_path / "x.zip", {"bomb.png": bytes(MAX_ENTRY_BYTES + 1)})
     with pytest.raises(CorruptData, match="claims to unpack to"), open_tree(path):
