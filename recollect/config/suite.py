@@ -25,7 +25,7 @@ from recollect.scenarios.manifest import OPTIONS
 
 METHODS_FILE = ROOT / "config" / "methods.yaml"
 SCENARIOS_FILE = ROOT / "config" / "scenarios.yaml"
-_SCENARIO_KEYS = {"title", "datasets", "protocol", "labels", "validation"}
+_SCENARIO_KEYS = {"title", "datasets", "protocol", "labels", "validation", "evaluate_on", "heldout", "extractor"}
 
 
 def _relative(path: Path) -> str:
@@ -114,19 +114,30 @@ class Suite:
 
     def _check_split(self, entry: dict[str, Any], where: str) -> None:
         from recollect.datasets import DATASETS
-        from recollect.scenarios.protocols import SplitError, order_classes, task_sizes
+        from recollect.scenarios.protocols import Shares, SplitError, bin_groups, order_classes, task_sizes
 
         for dataset in entry["datasets"]:
             if dataset not in DATASETS:
                 raise ConfigError(f"unknown data set {dataset!r} in {where}: {suggestion(dataset, DATASETS)}")
-        if entry["protocol"] not in ("class-incremental", "task-incremental"):
-            return
+            if not DATASETS[dataset].has_test and entry.get("evaluate_on", "test") == "test":
+                raise ConfigError(
+                    f"data set {dataset} of {where} has no test images: add evaluate_on: training, or "
+                    "evaluate_on: heldout with heldout: 0.3"
+                )
         counts = [DATASETS[d].n_classes for d in entry["datasets"]]
         n_classes = max(counts) if entry.get("labels") == "shared" else sum(counts)
         options = {k: entry[k] for k in ("first_task_classes", "classes_per_task", "drop_remainder") if k in entry}
         try:
-            order = order_classes(n_classes, entry.get("class_order", "fixed"), seed=0)
-            task_sizes(len(order), entry["n_tasks"], **options)
+            Shares.of(entry)
+            if entry["protocol"] in ("class-incremental", "task-incremental"):
+                order = order_classes(n_classes, entry.get("class_order", "fixed"), seed=0)
+                task_sizes(len(order), entry["n_tasks"], **options)
+            if entry["protocol"] == "ordered-continuous":
+                bin_groups(n_classes, entry["n_tasks"])
+                if len(entry["datasets"]) > 1:
+                    raise SplitError(
+                        "protocol ordered-continuous orders the bins of one variable: name one data set"
+                    )
         except SplitError as error:
             raise ConfigError(f"{where}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Data sets: official files in, verified uint8 arrays out. See docs/data.md."""
+"""Data sets: official files in, verified arrays out. See docs/data.md."""
 
 from recollect.datasets.checksums import content_sha256
 from recollect.datasets.errors import (

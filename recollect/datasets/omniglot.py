@@ -9,9 +9,10 @@ Decisions [D]:
   consecutive classes share an alphabet;
 - 28x28 is Pillow's bilinear resize of the 8-bit grey image (what torchvision's `Resize(28)` does to the paper
   code's input), then 255 - value, so that strokes are white on black as in MNIST;
-- drawers 1-15 are training and drawers 16-20 test images, 15 + 5 per class. The papers validate on their
-  training data; a held-out part makes test accuracy and test FID mean something. Their protocol is train and
-  test joined.
+- `omniglot`: drawers 1-15 are training and drawers 16-20 test images, 15 + 5 per class, so that test accuracy
+  and test FID mean something;
+- `omniglot_joined`: all 20 are training images and there is no test half, as in the public code of the
+  generative papers, which evaluates on training images; a scenario must say so (`evaluate_on`).
 """
 
 import re
@@ -30,6 +31,7 @@ from recollect.datasets.trees import open_tree
 SOURCE_SIZE = (105, 105)
 SIDE = 28
 LAST_TRAIN_DRAWER = 15
+N_DRAWERS = 20
 BATCH = 1024
 _ENTRY = re.compile(r"(?:^|/)([^/]+)/(character\d+)/\d{1,6}_(\d{1,4})\.png$")
 
@@ -39,20 +41,25 @@ def load_omniglot(data_dir: Path) -> Decoded:
     return _load(data_dir, "images_background")
 
 
+def load_omniglot_joined(data_dir: Path) -> Decoded:
+    """Read the background set: 964 classes of 20 training images (1, 28, 28), no test images."""
+    return _load(data_dir, "images_background", N_DRAWERS)
+
+
 def load_omniglot_evaluation(data_dir: Path) -> Decoded:
     """Read the evaluation set: 659 classes of 15 + 5 images (1, 28, 28)."""
     return _load(data_dir, "images_evaluation")
 
 
-def _load(data_dir: Path, stem: str) -> Decoded:
+def _load(data_dir: Path, stem: str, last_train_drawer: int = LAST_TRAIN_DRAWER) -> Decoded:
     folders = ("omniglot", "omniglot-py", ".")
     places = [f"{folder}/{stem}{end}" for folder in folders for end in (".zip", "")]
     path = locate(data_dir, {f"omniglot/{stem}.zip": places})[f"omniglot/{stem}.zip"]
-    train, test = _index(path)
+    train, test = _index(path, last_train_drawer)
     return Decoded(_part(path, train), _part(path, test), (path,))
 
 
-def _index(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+def _index(path: Path, last_train_drawer: int) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """List (class, file name) of the training and of the test drawings, sorted by class and drawer."""
     with open_tree(path) as tree:
         matches = [match for match in map(_ENTRY.search, tree.names()) if match]
@@ -60,8 +67,8 @@ def _index(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     if not rows:
         raise CorruptData(f"{path} has no <alphabet>/<character>/*.png inside: it is not the official archive")
     classes = {key: i for i, key in enumerate(sorted({(alphabet, char) for alphabet, char, _, _ in rows}))}
-    train = [(classes[a, c], name) for a, c, drawer, name in rows if drawer <= LAST_TRAIN_DRAWER]
-    test = [(classes[a, c], name) for a, c, drawer, name in rows if drawer > LAST_TRAIN_DRAWER]
+    train = [(classes[a, c], name) for a, c, drawer, name in rows if drawer <= last_train_drawer]
+    test = [(classes[a, c], name) for a, c, drawer, name in rows if drawer > last_train_drawer]
     return train, test
 
 

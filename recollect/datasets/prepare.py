@@ -15,7 +15,7 @@ from recollect.datasets.checksums import ARRAYS, ContentHash, RowsHash, file_dig
 from recollect.datasets.download import Patience, fetch
 from recollect.datasets.errors import CorruptData, DatasetError, DownloadFailed, MissingData
 from recollect.datasets.registry import get_spec
-from recollect.datasets.spec import DatasetSpec, Decoded, Part
+from recollect.datasets.spec import DTYPES, DatasetSpec, Decoded, Part, in_batches
 from recollect.datasets.store import INFO, SCHEMA, NpyWriter, open_prepared, write_info, writing
 from recollect.datasets.verify import check_labels, class_counts, verdict
 
@@ -69,6 +69,7 @@ def prepare_spec(
         content, rows = _write_arrays(spec, decoded, partial, progress)
         files = [_file_entry(path, folder) for path in decoded.files]
         info = _describe(spec, decoded, content, verdict(spec, content, rows, files), source, files)
+        info |= _values(spec, partial)
         _publish(partial, out_dir, info)
     return info
 
@@ -147,8 +148,9 @@ def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: b
     for half, part in (("train", decoded.train), ("test", decoded.test)):
         rows = RowsHash() if spec.rows_sha256 else None
         shape = (len(part.y), *spec.input_shape)
-        content.begin(f"{half}_x", np.dtype("u1"), shape)
-        _write_images(part, folder / f"{half}_x.npy", shape, content, rows, progress)
+        content.begin(f"{half}_x", DTYPES[spec.dtype], shape)
+        writer = NpyWriter(folder / f"{half}_x.npy", DTYPES[spec.dtype], shape)
+        _write_images(part, writer, f"{half}_x", content, rows, progress)
         labels = part.y.astype("<i8")
         content.begin(f"{half}_y", labels.dtype, labels.shape)
         content.update(labels)
@@ -162,16 +164,15 @@ def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: b
 
 def _write_images(
     part: Part,
-    path: Path,
-    shape: tuple[int, ...],
+    writer: NpyWriter,
+    name: str,
     content: ContentHash,
     rows: RowsHash | None,
     progress: bool,
 ) -> None:
-    writer = NpyWriter(path, np.dtype("u1"), shape)
     start = 0
     try:
-        with tqdm(total=len(part.y), unit=" images", desc=path.stem, disable=None if progress else True) as bar:
+        with tqdm(total=len(part.y), unit=" images", desc=name, disable=None if progress else True) as bar:
             for block in part.images:
                 writer.write(block)
                 content.update(block)
@@ -217,6 +218,16 @@ def _describe(
         "source": source,
         "files": files,
     }
+
+
+def _values(spec: DatasetSpec, folder: Path) -> dict[str, Any]:
+    """What dataset.json says of pixel values: nothing for uint8, as ever; else dtype and training extremes."""
+    if spec.dtype == "uint8":
+        return {}
+    x = np.load(folder / "train_x.npy", mmap_mode="r", allow_pickle=False)
+    low = min(float(block.min()) for block in in_batches(x))
+    high = max(float(block.max()) for block in in_batches(x))
+    return {"dtype": spec.dtype, "value_range": [low, high]}
 
 
 def _publish(partial: Path, out_dir: Path, info: dict[str, Any]) -> None:

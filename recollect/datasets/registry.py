@@ -6,33 +6,16 @@ Addresses, sizes and file checksums are the published ones; content checksums ar
 import difflib
 from typing import Any
 
+from recollect.datasets import official
 from recollect.datasets.celeba import load_celeba, load_celeba_raw_attributes
+from recollect.datasets.cern_zdc import PARTICLES, RESPONSES, load_cern_zdc
+from recollect.datasets.cern_zdc_synthetic import load_cern_zdc_synthetic
 from recollect.datasets.cifar import load_cifar10, load_cifar100
 from recollect.datasets.digits import load_digits
 from recollect.datasets.errors import UnknownDataset
 from recollect.datasets.mnist import load_fashion_mnist, load_mnist
-from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation
+from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation, load_omniglot_joined
 from recollect.datasets.spec import DatasetSpec, RemoteFile
-
-
-def _file(path: str, bases: tuple[str, ...], size_bytes: int, md5: str, sha256: str) -> RemoteFile:
-    name = path.rpartition("/")[2]
-    return RemoteFile(path, tuple(base + name for base in bases), sha256=sha256, md5=md5, size_bytes=size_bytes)
-
-
-_MNIST_BASES = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-_FASHION_BASES = (
-    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-)
-_OMNIGLOT_BASES = (
-    "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",
-    "https://github.com/brendenlake/omniglot/raw/master/python/",
-)
-_CIFAR_BASES = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
 
 _OMNIGLOT: dict[str, Any] = {
     "input_shape": (1, 28, 28),
@@ -49,29 +32,7 @@ _CIFAR: dict[str, Any] = {
 _CELEBA: dict[str, Any] = {
     "n_classes": 10,
     "input_shape": (3, 64, 64),
-    "files": (
-        RemoteFile(
-            "celeba/img_align_celeba.zip",
-            (),
-            sha256="46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
-            md5="00d2c5bc6d35e252742224ab0c1e8fcb",
-            size_bytes=1443490838,
-        ),
-        RemoteFile(
-            "celeba/list_attr_celeba.txt",
-            (),
-            sha256="f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
-            md5="75e246fa4810816ffd6ee81facbd244c",
-            size_bytes=26721026,
-        ),
-        RemoteFile(
-            "celeba/list_eval_partition.txt",
-            (),
-            sha256="fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
-            md5="d32c9cbf5e040fd4025c592c306e6668",
-            size_bytes=2836386,
-        ),
-    ),
+    "files": official.CELEBA,
     "how_to_get": (
         "follow https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, accept its terms, and put "
         "img_align_celeba.zip (or the unpacked folder), list_attr_celeba.txt and list_eval_partition.txt "
@@ -80,42 +41,14 @@ _CELEBA: dict[str, Any] = {
     "licence": "non-commercial research only, see the CelebA page",
     "citation": "Liu, Luo, Wang, Tang, Deep Learning Face Attributes in the Wild, ICCV (2015)",
 }
+_CERN: dict[str, Any] = {"n_classes": 10, "input_shape": (1, 44, 44), "dtype": "float32"}
 
 MNIST = DatasetSpec(
     name="mnist",
     title="MNIST",
     n_classes=10,
     input_shape=(1, 28, 28),
-    files=(
-        _file(
-            "mnist/train-images-idx3-ubyte.gz",
-            _MNIST_BASES,
-            9912422,
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        ),
-        _file(
-            "mnist/train-labels-idx1-ubyte.gz",
-            _MNIST_BASES,
-            28881,
-            "d53e105ee54ea40749a09fcbcd1e9432",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        ),
-        _file(
-            "mnist/t10k-images-idx3-ubyte.gz",
-            _MNIST_BASES,
-            1648877,
-            "9fb629c4189551a2d022fa330f9573f3",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        ),
-        _file(
-            "mnist/t10k-labels-idx1-ubyte.gz",
-            _MNIST_BASES,
-            4542,
-            "ec29112dd5afa0611ce80d1b7f02629c",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
-    ),
+    files=official.MNIST,
     load=load_mnist,
     how_to_get="the four idx .gz files of MNIST, for instance from its mirror at storage.googleapis.com",
     licence="none stated; published by its authors for free use in research",
@@ -129,36 +62,7 @@ FASHION_MNIST = DatasetSpec(
     title="FashionMNIST",
     n_classes=10,
     input_shape=(1, 28, 28),
-    files=(
-        _file(
-            "fashion_mnist/train-images-idx3-ubyte.gz",
-            _FASHION_BASES,
-            26421880,
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        ),
-        _file(
-            "fashion_mnist/train-labels-idx1-ubyte.gz",
-            _FASHION_BASES,
-            29515,
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        ),
-        _file(
-            "fashion_mnist/t10k-images-idx3-ubyte.gz",
-            _FASHION_BASES,
-            4422102,
-            "bef4ecab320f06d8554ea6380940ec79",
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        ),
-        _file(
-            "fashion_mnist/t10k-labels-idx1-ubyte.gz",
-            _FASHION_BASES,
-            5148,
-            "bb300cfdad3c16e7a12a480ee83cd310",
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
-    ),
+    files=official.FASHION_MNIST,
     load=load_fashion_mnist,
     how_to_get="see https://github.com/zalandoresearch/fashion-mnist/tree/master/data/fashion",
     licence="MIT",
@@ -171,34 +75,29 @@ OMNIGLOT = DatasetSpec(
     name="omniglot",
     title="Omniglot (background set)",
     n_classes=964,
-    files=(
-        _file(
-            "omniglot/images_background.zip",
-            _OMNIGLOT_BASES,
-            9464212,
-            "68d2efa1b9178cc56df9314c21c6e718",
-            "ad41ab679c8b5d90b271ef46be6987cc81211774a695c29dcc5367b2b26ee640",
-        ),
-    ),
+    files=official.OMNIGLOT,
     load=load_omniglot,
     content_sha256="b2588902ce04be741c087105ca03a650a40ffdf1188539db0d400a04990a51e2",
     train_counts=(15,) * 964,
     test_counts=(5,) * 964,
     **_OMNIGLOT,
 )
+OMNIGLOT_JOINED = DatasetSpec(
+    name="omniglot_joined",
+    title="Omniglot (background set, all 20 drawers for training)",
+    n_classes=964,
+    files=official.OMNIGLOT,
+    load=load_omniglot_joined,
+    content_sha256="d7f457f15dbb789c6da7682d120bfd0b91b27e21a24565991cfd47077e516e18",
+    train_counts=(20,) * 964,
+    test_counts=(0,) * 964,
+    **_OMNIGLOT,
+)
 OMNIGLOT_EVALUATION = DatasetSpec(
     name="omniglot_evaluation",
     title="Omniglot (evaluation set)",
     n_classes=659,
-    files=(
-        _file(
-            "omniglot/images_evaluation.zip",
-            _OMNIGLOT_BASES,
-            6462886,
-            "6b91aef0f799c5bb55b94e3f2daec811",
-            "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
-        ),
-    ),
+    files=official.OMNIGLOT_EVALUATION,
     load=load_omniglot_evaluation,
     content_sha256="ce0ce388c6e3c9e9da1c58a2c2dabbf2259587371a3e246137eb11f4ebf9c355",
     train_counts=(15,) * 659,
@@ -209,15 +108,7 @@ CIFAR10 = DatasetSpec(
     name="cifar10",
     title="CIFAR-10",
     n_classes=10,
-    files=(
-        _file(
-            "cifar-10-binary.tar.gz",
-            _CIFAR_BASES,
-            170052171,
-            "c32a1d4ab5d03f1284b67883e8d87530",
-            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        ),
-    ),
+    files=official.CIFAR10,
     load=load_cifar10,
     train_counts=(5000,) * 10,
     test_counts=(1000,) * 10,
@@ -227,15 +118,7 @@ CIFAR100 = DatasetSpec(
     name="cifar100",
     title="CIFAR-100 (fine labels)",
     n_classes=100,
-    files=(
-        _file(
-            "cifar-100-binary.tar.gz",
-            _CIFAR_BASES,
-            168513733,
-            "03b5dce01913d631647c71ecec9e9cb8",
-            "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-        ),
-    ),
+    files=official.CIFAR100,
     load=load_cifar100,
     rows_sha256="cb8e83a53fdb301ed75a357bc37a99a55d7cf0ce1c872500b951af4af0c2e999",
     train_counts=(500,) * 100,
@@ -263,6 +146,34 @@ DIGITS = DatasetSpec(
     train_counts=(143, 146, 142, 147, 145, 146, 145, 144, 140, 144),
     test_counts=(35, 36, 35, 36, 36, 36, 36, 35, 34, 36),
 )
+CERN_ZDC = DatasetSpec(
+    name="cern_zdc",
+    title="CERN ZDC neutron responses (ten energy deciles)",
+    files=(RemoteFile(RESPONSES, ()), RemoteFile(PARTICLES, ())),
+    load=load_cern_zdc,
+    how_to_get=(
+        "they are not public: they come from the ALICE zero degree calorimeter simulation of the authors of "
+        "arXiv 2312.13699, ask them or the maintainers of https://github.com/KamilDeja/multiband_vae and "
+        "https://github.com/m-wojnar/zdc; meanwhile the data set cern_zdc_synthetic, made up here, runs the "
+        "whole path"
+    ),
+    licence="not public",
+    citation="Deja, Cywinski, Rybarczyk, Trzcinski, arXiv 2312.13699 (2023); its data, from ALICE",
+    **_CERN,
+)
+CERN_ZDC_SYNTHETIC = DatasetSpec(
+    name="cern_zdc_synthetic",
+    title="CERN ZDC, synthetic stand-in (ten energy deciles)",
+    files=(),
+    load=load_cern_zdc_synthetic,
+    how_to_get="it is generated by recollect/datasets/cern_zdc_synthetic.py",
+    licence="that of Recollect",
+    citation="none: made up here, no measured or simulated data",
+    content_sha256="fde78d46be4c5767ee5dc4c3be93169436851a14849727a272b08f325dfeea94",
+    train_counts=(911, 890, 917, 882, 893, 926, 925, 857, 896, 903),
+    test_counts=(289, 310, 283, 318, 307, 274, 275, 343, 304, 297),
+    **_CERN,
+)
 
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec
@@ -271,11 +182,14 @@ DATASETS: dict[str, DatasetSpec] = {
         MNIST,
         FASHION_MNIST,
         OMNIGLOT,
+        OMNIGLOT_JOINED,
         OMNIGLOT_EVALUATION,
         CIFAR10,
         CIFAR100,
         CELEBA,
         CELEBA_RAW_ATTRIBUTES,
+        CERN_ZDC,
+        CERN_ZDC_SYNTHETIC,
     )
 }
 

@@ -8,6 +8,8 @@ import numpy as np
 
 Counts = tuple[int, ...]
 BATCH_ROWS = 2048
+DTYPES: dict[str, np.dtype] = {"uint8": np.dtype("u1"), "float32": np.dtype("<f4")}
+"""How images may be stored: as 0..255, or as the numbers that they are."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class RemoteFile:
 class Part:
     """Train or test half of a decoded data set.
 
-    `y` holds labels, int64 (N,). `images` yields uint8 batches (b, C, H, W) that add up to N rows, in the
-    order of `y`, and may be consumed once: a set too large for memory decodes them lazily. `origin` is for
-    messages.
+    `y` holds labels, int64 (N,). `images` yields batches (b, C, H, W) of the spec's dtype that add up to N rows,
+    in the order of `y`, and may be consumed once: a set too large for memory decodes them lazily. `origin` is
+    for messages.
     """
 
     y: np.ndarray
@@ -53,10 +55,10 @@ class DatasetSpec:
     """Everything Recollect knows about one data set.
 
     `load` reads official files from a `data_dir` and raises `MissingData` or `CorruptData`; sets without
-    `files` are embedded in a dependency and ignore it. `train_counts` / `test_counts` are images per class
-    (None: not known). `content_sha256` is `checksums.content_sha256` of the prepared arrays; `rows_sha256` is
-    the same idea blind to row order, for sets that circulate in several orders. None: only shapes and counts
-    are checked.
+    `files` are embedded in a dependency or in Recollect and ignore it. `train_counts` / `test_counts` are images
+    per class (None: not known; all zero: there is no such half). `content_sha256` is `checksums.content_sha256`
+    of the prepared arrays; `rows_sha256` is the same idea blind to row order, for sets that circulate in several
+    orders. None: only shapes and counts are checked. `dtype` is a key of `DTYPES`.
     """
 
     name: str
@@ -72,6 +74,12 @@ class DatasetSpec:
     test_counts: Counts | None = None
     content_sha256: str | None = None
     rows_sha256: str | None = None
+    dtype: str = "uint8"
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test half."""
+        return self.test_counts is None or any(self.test_counts)
 
 
 def in_batches(x: np.ndarray, rows: int = BATCH_ROWS) -> Iterator[np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from recollect.datasets.checksums import ARRAYS
 from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
+from recollect.datasets.spec import DTYPES
 
 SCHEMA = 1
 INFO = "dataset.json"
@@ -34,8 +35,8 @@ _KEYS = {
 class Prepared:
     """A prepared data set.
 
-    `info` is dataset.json; `train_x` / `test_x` are read-only memory maps, uint8 (N, C, H, W); `train_y` /
-    `test_y` int64 (N,).
+    `info` is dataset.json; `train_x` / `test_x` are read-only memory maps (N, C, H, W), uint8 unless
+    `info["dtype"]` says "float32"; `train_y` / `test_y` int64 (N,).
     """
 
     info: dict[str, Any]
@@ -43,6 +44,12 @@ class Prepared:
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What maps to [0, 1]: 0 and 255 of uint8 images, else the extremes of the training images."""
+        low, high = self.info.get("value_range", (0.0, 255.0))
+        return low, high
 
 
 @contextmanager
@@ -116,7 +123,8 @@ def open_prepared(out_dir: Path) -> Prepared:
     arrays = {name: _open_array(out_dir, name) for name in ARRAYS}
     for half in ("train", "test"):
         n = info[half]["n"]
-        _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], np.dtype("u1"), (n, *info["input_shape"]))
+        dtype = DTYPES[info.get("dtype", "uint8")]
+        _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], dtype, (n, *info["input_shape"]))
         _check_array(out_dir, f"{half}_y", arrays[f"{half}_y"], np.dtype("<i8"), (n,))
     return Prepared(info=info, **arrays)
 
@@ -140,9 +148,19 @@ def read_info(out_dir: Path) -> dict[str, Any]:
         raise _redo(out_dir, f"{path} is not of schema {SCHEMA}")
     wrong = [key for key, kind in _KEYS.items() if not isinstance(info.get(key), kind)]
     wrong += [half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)]
+    wrong += _wrong_values(info)
     if wrong:
         raise _redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
     return info
+
+
+def _wrong_values(info: dict[str, Any]) -> list[str]:
+    """Keys on pixel values that are not as `prepare` writes them: none for uint8, two for anything else."""
+    if "dtype" not in info:
+        return []
+    limits = info.get("value_range")
+    numbers = isinstance(limits, list) and [type(limit) for limit in limits] == [float, float]
+    return [key for key, right in (("dtype", info["dtype"] in DTYPES), ("value_range", numbers)) if not right]
 
 
 def _open_array(out_dir: Path, name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from recollect.files import canonical_json, read_json, sha256_text, write_text
 from recollect.scenarios import protocols
-from recollect.scenarios.protocols import SplitError, TaskIndices
+from recollect.scenarios.protocols import Shares, SplitError, TaskIndices
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
@@ -35,8 +35,9 @@ OPTIONS: dict[str, set[str]] = {
     "corpora": set(),
     "dirichlet": {"n_tasks", "alpha", "variant"},
     "data-incremental": {"n_tasks"},
+    "ordered-continuous": {"n_tasks"},
 }
-"""Protocol -> the scenario keys it understands. The middle three are domain-incremental."""
+"""Protocol -> the scenario keys it understands. Permuted-pixels, rotated and corpora are domain-incremental."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _tasks(
         return protocols.corpora(*y, _bounds(sources))
     if protocol == "dirichlet":
         return protocols.dirichlet(*y, n_classes, seed, **options)
+    if protocol == "ordered-continuous":
+        return protocols.ordered_continuous(*y, n_classes, seed, **options)
     return protocols.data_incremental(*y, n_classes, seed, **options)
 
 
@@ -93,7 +96,8 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
         seed: of the class order, the draws and the validation hold-out.
 
     Returns:
-        The manifest; ``index_sets`` holds each distinct list of row numbers once, tasks refer to them.
+        The manifest; ``index_sets`` holds each distinct list of row numbers once, tasks refer to them. Where
+        ``evaluate_on`` is not ``test``, the manifest says so and its test rows count in the training arrays.
 
     Raises:
         SplitError: the split is impossible or leaves a task empty.
@@ -104,14 +108,15 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     offsets = label_offsets(sources, labels)
     train_y, test_y = (np.concatenate([y + o for y, o in zip(ys, offsets, strict=True)]) for ys in _both(sources))
     n_classes = max(s.n_classes + o for s, o in zip(sources, offsets, strict=True))
-    tasks = _tasks(protocol, options, (train_y, test_y), n_classes, sources, seed)
-    fraction = float(scenario.get("validation", 0.0))
+    shares = Shares.of(scenario)
+    evaluated_y = test_y if shares.evaluate_on == "test" else train_y
+    tasks = _tasks(protocol, options, (train_y, evaluated_y), n_classes, sources, seed)
     body: dict[str, Any] = {
         "schema": SCHEMA,
         "protocol": protocol,
         "options": options,
         "labels": labels,
-        "validation": fraction,
+        "validation": shares.validation,
         "seed": seed,
         "datasets": [
             {"name": s.name, "sha256": s.sha256, "label_offset": o} for s, o in zip(sources, offsets, strict=True)
@@ -120,29 +125,28 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
         "index_sets": {},
         "tasks": [],
     }  # fmt: skip
+    if shares.evaluate_on != "test":
+        body |= {"evaluate_on": shares.evaluate_on, "heldout": shares.heldout}
     for number, task in enumerate(tasks):
-        body["tasks"].append(_task_entry(body["index_sets"], number, task, train_y, test_y, fraction, seed))
+        parts = shares.cut(task, train_y, seed, number)
+        body["tasks"].append(_task_entry(body["index_sets"], number, parts, train_y, evaluated_y, task.transform))
     return {**body, "sha256": sha256_text(canonical_json(body))}
 
 
 def _task_entry(
-    sets: dict[str, list[int]], number: int, task: TaskIndices, train_y: np.ndarray, test_y: np.ndarray,
-    fraction: float, seed: int,
+    sets: dict[str, list[int]], number: int, parts: Sequence[np.ndarray], train_y: np.ndarray,
+    evaluated_y: np.ndarray, transform: protocols.Transform,
 ) -> dict[str, Any]:  # fmt: skip
-    # One hold-out for all tasks that share their samples, so that no validation image is ever trained on.
-    shared = 0 if len(task.train) == len(train_y) else number
-    train, validation = protocols.hold_out(task.train, train_y, fraction, seed, shared)
-    if not len(train) or not len(task.test):
-        raise SplitError(
-            f"task {number} has {len(train)} training and {len(task.test)} test samples: lower n_tasks"
-        )
-    entry: dict[str, Any] = {"classes": np.unique(np.concatenate([train_y[train], test_y[task.test]])).tolist()}
-    for part, rows in zip(PARTS, (train, validation, task.test), strict=True):
+    train, _, test = parts
+    if not len(train) or not len(test):
+        raise SplitError(f"task {number} has {len(train)} training and {len(test)} test samples: lower n_tasks")
+    entry: dict[str, Any] = {"classes": np.unique(np.concatenate([train_y[train], evaluated_y[test]])).tolist()}
+    for part, rows in zip(PARTS, parts, strict=True):
         text = canonical_json(rows.tolist())
         key = sha256_text(text)[:16]
         sets.setdefault(key, rows.tolist())
         entry[part] = key
-    return {**entry, "transform": task.transform}
+    return {**entry, "transform": transform}
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
@@ -169,3 +173,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def rows(manifest: dict[str, Any], task: int, part: str) -> np.ndarray:
     """Sorted row numbers of ``part`` (train, validation, test) of a task, int64."""
     return np.asarray(manifest["index_sets"][manifest["tasks"][task][part]], dtype=np.int64)
+
+
+def arrays_of(manifest: dict[str, Any], part: str) -> str:
+    """Which arrays the rows of ``part`` (train, validation, test) count in: ``train`` or ``test``."""
+    return "test" if part == "test" and manifest.get("evaluate_on", "test") == "test" else "train"

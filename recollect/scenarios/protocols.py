@@ -100,6 +100,29 @@ def class_incremental(
     return [TaskIndices(_where(train, group), _where(test, group)) for group in groups]
 
 
+def bin_groups(n_bins: int, n_tasks: int) -> list[np.ndarray]:
+    """The bins of every task: equally many consecutive ones.
+
+    Raises:
+        SplitError: the bins do not divide evenly.
+    """
+    if n_bins % n_tasks:
+        fitting = ", ".join(str(n) for n in range(1, n_bins + 1) if n_bins % n == 0)
+        raise SplitError(f"{n_bins} bins do not divide evenly into {n_tasks} tasks: choose n_tasks from {fitting}")
+    return np.split(np.arange(n_bins), n_tasks)
+
+
+def ordered_continuous(
+    train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int
+) -> list[TaskIndices]:
+    """A continuous variable that grows from task to task; its bins are the labels, 0 the lowest.
+
+    Which samples a task holds is what matters here, the labels are only numbers of bins. Nothing is random.
+    """
+    groups = bin_groups(n_classes, n_tasks)
+    return [TaskIndices(_where(train, group), _where(test, group)) for group in groups]
+
+
 def permuted_pixels(
     train: Labels, test: Labels, n_classes: int, seed: int, *, n_tasks: int, n_pixels: int
 ) -> list[TaskIndices]:
@@ -196,15 +219,57 @@ def dirichlet(
 
 
 def hold_out(
-    rows: np.ndarray, labels: Labels, fraction: float, seed: int, task: int
+    rows: np.ndarray, labels: Labels, fraction: float, seed: int, task: int, purpose: str = "validation"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split training rows into (training, validation), class by class; a class keeps at least one row."""
+    """Split training rows into (training, held out), class by class; a class keeps at least one row."""
     if fraction == 0.0:
         return rows, rows[:0]
-    rng = random_state(seed, f"validation {task}")
+    rng = random_state(seed, f"{purpose} {task}")
     held = []
     for label in np.unique(labels[rows]):
         mine = rng.permutation(rows[labels[rows] == label])
         held.append(mine[: min(round(len(mine) * fraction), len(mine) - 1)])
-    validation = np.sort(np.concatenate(held))
-    return np.setdiff1d(rows, validation, assume_unique=True), validation
+    out = np.sort(np.concatenate(held))
+    return np.setdiff1d(rows, out, assume_unique=True), out
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What becomes of a task's samples.
+
+    Attributes:
+        validation: share of the training rows held out for selection.
+        evaluate_on: ``test``: the test rows of the protocol; ``training``: the very rows that are trained on;
+            ``heldout``: a share of the training rows, not trained on.
+        heldout: that share, 0 unless ``evaluate_on`` is ``heldout``.
+    """
+
+    validation: float = 0.0
+    evaluate_on: str = "test"
+    heldout: float = 0.0
+
+    @classmethod
+    def of(cls, scenario: dict[str, Any]) -> Shares:
+        """Read the keys of a scenario.
+
+        Raises:
+            SplitError: ``heldout`` is missing, or there without a use.
+        """
+        evaluate_on = scenario.get("evaluate_on", "test")
+        if evaluate_on == "heldout" and "heldout" not in scenario:
+            raise SplitError("evaluate_on: heldout needs the share to hold out: add heldout, e.g. heldout: 0.3")
+        if evaluate_on != "heldout" and "heldout" in scenario:
+            raise SplitError(
+                f"heldout has no use with evaluate_on: {evaluate_on}: drop it, or evaluate_on: heldout"
+            )
+        return cls(float(scenario.get("validation", 0.0)), evaluate_on, float(scenario.get("heldout", 0.0)))
+
+    def cut(self, task: TaskIndices, train_y: Labels, seed: int, number: int) -> tuple[np.ndarray, ...]:
+        """The rows (train, validation, test) of task ``number``; test rows count in the arrays evaluated on."""
+        # One hold-out for all tasks that share their samples, so that no image held out is ever trained on.
+        draw = 0 if len(task.train) == len(train_y) else number
+        train, test = task.train, task.test
+        if self.evaluate_on == "heldout":
+            train, test = hold_out(train, train_y, self.heldout, seed, draw, "heldout")
+        train, validation = hold_out(train, train_y, self.validation, seed, draw)
+        return train, validation, train if self.evaluate_on == "training" else test

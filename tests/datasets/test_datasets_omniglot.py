@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from recollect.datasets.errors import CorruptData, MissingData
-from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation
+from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation, load_omniglot_joined
+from recollect.datasets.prepare import prepare_spec
+from recollect.datasets.store import open_prepared
 
 ORDER = [("Arcadian", "character01"), ("Arcadian", "character02"), ("Zulu", "character01")]
 
@@ -28,6 +30,34 @@ def test_classes_drawers_and_pixels(tmp_path, official, stem, load):
         assert part.y.tolist() == [label for label, _, _ in wanted]
         for row, (_, key, drawer) in enumerate(wanted):
             assert np.array_equal(x[row, 0], expected(drawings[(*key, drawer)]))
+
+
+def test_joined_has_all_drawers_and_no_test_half(tmp_path, official):
+    drawings = official.omniglot(tmp_path)
+    read = load_omniglot_joined(tmp_path)
+    x = np.concatenate(list(read.train.images))
+    wanted = [(label, key, drawer) for label, key in enumerate(ORDER) for drawer in range(1, 21)]
+    assert read.train.y.tolist() == [label for label, _, _ in wanted]
+    for row, (_, key, drawer) in enumerate(wanted):
+        assert np.array_equal(x[row, 0], expected(drawings[(*key, drawer)]))
+    assert (len(read.test.y), list(read.test.images)) == (0, [])
+
+
+def test_joined_is_prepared_with_an_empty_half(tmp_path, official):
+    official.omniglot(tmp_path / "data")
+    spec = official.spec("omniglot_joined", n_classes=3, train_counts=(20,) * 3, test_counts=(0,) * 3)
+    info = prepare_spec(spec, tmp_path / "data", tmp_path / "out", progress=False)
+    opened = open_prepared(tmp_path / "out")
+    assert (opened.train_x.shape, opened.test_x.shape) == ((60, 1, 28, 28), (0, 1, 28, 28))
+    assert (opened.test_y.shape, info["test"]) == ((0,), {"n": 0, "class_counts": [0, 0, 0]})
+    assert prepare_spec(spec, tmp_path / "absent", tmp_path / "out", progress=False) == info
+
+
+def test_empty_half_is_refused_where_it_is_not_known_to_be(tmp_path, official):
+    official.omniglot(tmp_path / "data")
+    spec = official.spec("omniglot_joined", n_classes=3)
+    with pytest.raises(CorruptData, match="has no images"):
+        prepare_spec(spec, tmp_path / "data", tmp_path / "out", progress=False)
 
 
 def test_strokes_are_white_on_black(tmp_path, official):

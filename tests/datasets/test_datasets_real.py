@@ -9,6 +9,7 @@ LOOK_FOR = {
     "mnist": (60_000, 10_000),
     "fashion_mnist": (60_000, 10_000),
     "omniglot": (14_460, 4_820),
+    "omniglot_joined": (19_280, 0),
     "omniglot_evaluation": (9_885, 3_295),
     "cifar10": (50_000, 10_000),
     "cifar100": (50_000, 10_000),

@@ -33,11 +33,12 @@ SCENARIOS = {
     "shards": {"protocol": "data-incremental", "n_tasks": 4},
     "dirichlet": {"protocol": "dirichlet", "n_tasks": 3, "alpha": 5.0},
     "plain dirichlet": {"protocol": "dirichlet", "n_tasks": 3, "alpha": 5.0, "variant": "plain"},
+    "ordered": {"protocol": "ordered-continuous", "n_tasks": 5},
 }
 EXHAUSTIVE = set(SCENARIOS) - {"given order", "remainder", "dirichlet"}
 SHARED_TRAINING = {"permuted pixels", "rotated"}
 SHARED_TEST = {*SHARED_TRAINING, "shards"}
-NO_RANDOMNESS = {"fixed", "given order", "large first task", "uneven", "remainder", "task-incremental"}
+NO_RANDOMNESS = {"fixed", "given order", "large first task", "uneven", "remainder", "task-incremental", "ordered"}
 
 
 def parts(manifest):
@@ -245,6 +246,17 @@ def test_missing_and_truncated_manifests_say_what_to_do(tmp_path):
         ({"protocol": "class-incremental", "n_tasks": 2, "class_order": [1, 1]}, "at most once"),
         ({"protocol": "data-incremental", "n_tasks": 81}, "81 tasks from 80 samples"),
         ({"protocol": "dirichlet", "n_tasks": 10, "alpha": 0.01}, "larger alpha"),
+        ({"protocol": "ordered-continuous", "n_tasks": 4}, "10 bins do not divide evenly into 4 tasks"),
+        ({"protocol": "ordered-continuous", "n_tasks": 20}, "choose n_tasks from 1, 2, 5, 10"),
+        ({"protocol": "rotated", "n_tasks": 2, "evaluate_on": "heldout"}, "add heldout, e.g. heldout: 0.3"),
+        (
+            {"protocol": "rotated", "n_tasks": 2, "heldout": 0.3},
+            "heldout has no use with evaluate_on: test: drop it",
+        ),
+        (
+            {"protocol": "data-incremental", "n_tasks": 80, "evaluate_on": "heldout", "heldout": 0.3},
+            "task 0 has 1 training and 0 test samples",
+        ),
     ],
 )
 def test_impossible_splits_are_one_sentence(toy, scenario, says):

@@ -1,7 +1,11 @@
 """Protocols against a second implementation of their random stream, and against splits worked out by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recollect.scenarios import protocols
 from recollect.scenarios.protocols import SplitError
@@ -142,6 +146,42 @@ def test_corpora_take_their_own_rows():
         ([0, 1, 2, 3], [0]),
         ([4, 5, 6, 7, 8, 9, 10, 11], [1, 2, 3, 4, 5]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "bins"),
+    [
+        (1, [[0, 1, 2, 3, 4, 5]]),
+        (2, [[0, 1, 2], [3, 4, 5]]),
+        (3, [[0, 1], [2, 3], [4, 5]]),
+        (6, [[k] for k in range(6)]),
+    ],
+)
+def test_ordered_bins_by_hand(n_tasks, bins):
+    tasks = split(protocols.ordered_continuous, n_tasks=n_tasks)
+    assert classes(tasks) == bins
+    assert tasks == split(protocols.ordered_continuous, seed=99, n_tasks=n_tasks)
+    assert tasks == split(protocols.class_incremental, n_tasks=n_tasks)
+
+
+@pytest.mark.parametrize("n_tasks", [4, 5, 7, 12])
+def test_bins_that_do_not_divide_are_refused(n_tasks):
+    with pytest.raises(SplitError, match=f"6 bins .* into {n_tasks} tasks: choose n_tasks from 1, 2, 3, 6$"):
+        split(protocols.ordered_continuous, n_tasks=n_tasks)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=20, max_size=100, unique=True), st.sampled_from([1, 2, 5, 10]))
+@settings(max_examples=100, deadline=None)
+def test_the_variable_grows_from_task_to_task(values, n_tasks):
+    """Whatever the variable: cut at any edges, no value of a task lies above one of the next task."""
+    values = np.array(values)
+    edges = np.sort(np.random.default_rng(len(values)).choice(values, 9, replace=False))
+    bins = np.searchsorted(edges, values)
+    tasks = protocols.ordered_continuous(bins, bins, 10, 0, n_tasks=n_tasks)
+    assert sorted(row for task in tasks for row in task.train) == list(range(len(values)))
+    filled = [values[task.train] for task in tasks if len(task.train)]
+    assert all(low.max() < high.min() for low, high in itertools.pairwise(filled))
+    assert all(task.train.tolist() == task.test.tolist() for task in tasks)
 
 
 # Validation -------------------------------------------------------------------------------------------
