@@ -37,6 +37,7 @@ wildcard_constraints:
     dataset=r"[\w-]+",
     scenario=r"[\w-]+",
     method=r"[\w-]+",
+    extractor=r"[\w-]+",
 
 
 rule all:
@@ -51,6 +52,8 @@ rule all:
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/extractor.smk"
+include: "workflow/rules/reference.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/tables.smk"

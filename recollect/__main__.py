@@ -64,6 +64,13 @@ def _evaluate(a: argparse.Namespace) -> None:
     evaluate(a.scenario, a.method, a.seeds, Places(a.results))
 
 
+def _evaluate_samples(a: argparse.Namespace) -> None:
+    from recollect.steps.evaluate_samples import evaluate_samples
+    from recollect.steps.places import Places
+
+    evaluate_samples(a.scenario, a.method, a.seeds, Places(a.results), device=a.device, threads=a.threads)
+
+
 def _collect(a: argparse.Namespace) -> None:
     from recollect.steps.collect import collect
     from recollect.steps.places import Places
@@ -214,6 +221,16 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "scenario": {"help": "scenario id"},
         "method": {"help": "method id"},
         "--seeds": _SEEDS,
+    }),
+    "evaluate-samples": (_evaluate_samples, "sample the snapshots of a generator and compare with real images", {
+        "method": {"help": "method id"},
+        "--scenario": {
+            "type": _mapping("id", "extractor"), "required": True,
+            "help": "resolved scenario with its extractor as JSON, or @file",
+        },
+        "--seeds": _SEEDS,
+        "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
+        "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
     }),
     "collect": (_collect, "gather a suite's metrics in one tidy CSV file", {"--suite": _SUITE}),
     "partial": (_partial, "tabulate what has finished so far and say what is missing", {"--suite": _SUITE}),

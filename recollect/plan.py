@@ -11,15 +11,22 @@ from typing import Any
 
 from recollect.config.suite import Suite
 from recollect.errors import RecollectError
+from recollect.extractors import get_extractor_spec
 from recollect.figures.draw import figure_paths
 from recollect.files import canonical_json
 from recollect.layout import ROOT
-from recollect.provenance.fingerprint import evaluation_fingerprint, fingerprint, split_fingerprint
+from recollect.provenance.fingerprint import (
+    evaluation_fingerprint,
+    fingerprint,
+    split_fingerprint,
+    step_fingerprint,
+)
 from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_declaration
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
+BESIDE_TRAINING = ("title", "extractor")
 
 
 @dataclass(frozen=True)
@@ -113,8 +120,8 @@ class Plan:
         return canonical_json(self._scenario(wildcards.scenario))
 
     def _scenario(self, name: str) -> dict[str, Any]:
-        """What of a scenario determines numbers: all but its title."""
-        return {key: value for key, value in self._suite.scenario(name).items() if key != "title"}
+        """What of a scenario determines the numbers of training: not its title, nor how samples are judged."""
+        return {key: value for key, value in self._suite.scenario(name).items() if key not in BESIDE_TRAINING}
 
     @cached_property
     def split_code(self) -> str:
@@ -142,6 +149,36 @@ class Plan:
         )
 
     @cached_property
+    def evaluate_samples_code(self) -> str:
+        """Fingerprint of the code that judges samples."""
+        return step_fingerprint("recollect.steps.evaluate_samples")
+
+    @cached_property
+    def extractor_code(self) -> str:
+        """Fingerprint of the code that makes feature extractors."""
+        return step_fingerprint("recollect.steps.extractor")
+
+    @cached_property
+    def reference_code(self) -> str:
+        """Fingerprint of the code that computes reference features."""
+        return step_fingerprint("recollect.steps.reference")
+
+    @property
+    def engine_argument(self) -> str:
+        """Device and threads of a job as command-line arguments."""
+        return f"--device {self._suite.config['device']} --threads {self.threads}"
+
+    def judged_scenario_argument(self, wildcards: Any) -> str:
+        """A resolved scenario with its extractor, as JSON."""
+        scenario = self._suite.scenario(wildcards.scenario)
+        return canonical_json({**self._scenario(wildcards.scenario), "extractor": scenario["extractor"]})
+
+    def makers(self, what: str) -> str:
+        """The suite's methods that are judged by ``answers`` or by ``images``, as a pattern for a wildcard."""
+        names = [name for name in self._suite.config["methods"] if self._suite.makes(name) == what]
+        return "|".join(names) or "(?!)"
+
+    @cached_property
     def _summary(self) -> dict[str, Any]:
         keys = ("suite", "scenarios", "methods", "seeds", "confidence", "n_resamples")
         chosen = {key: self._suite.config[key] for key in keys}
@@ -164,6 +201,17 @@ class Plan:
         """Run records and predictions of all seeds."""
         folders = [self._places.run(wildcards.scenario, wildcards.method, seed) for seed in self.seeds]
         return [str(folder / name) for folder in folders for name in ("run.json", "predictions.npz")]
+
+    def extractor_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of an extractor that is trained here."""
+        training = get_extractor_spec(wildcards.extractor).training
+        return [] if training is None else [str(self._places.data(training.dataset) / "dataset.json")]
+
+    def reference_inputs(self, wildcards: Any) -> list[str]:
+        """Reference features of a scenario, all seeds."""
+        scenario = self._suite.scenario(wildcards.scenario)
+        extractor = scenario["extractor"]
+        return [str(self._places.features(scenario["id"], extractor, seed)) for seed in self.seeds]
 
     def evaluate_splits(self, wildcards: Any) -> list[str]:
         """Manifests of all seeds."""

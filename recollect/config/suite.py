@@ -58,6 +58,7 @@ class Suite:
             for method in suite.config["methods"]:
                 suite.method(method, scenario)
         suite._check_overrides()
+        suite._check_extractors()
         suite._check_tables()
         return suite
 
@@ -220,6 +221,27 @@ class Suite:
         layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
         return layers
 
+    def makes(self, name: str) -> str:
+        """What a method is judged by: its ``answers`` on test images, or the ``images`` that it generates."""
+        return self._entry(self._methods, "methods", name, METHODS_FILE).get("makes", "answers")
+
+    def _check_extractors(self) -> None:
+        from recollect.extractors import EXTRACTORS
+
+        generators = [name for name in self.config["methods"] if self.makes(name) == "images"]
+        for name in self.config["scenarios"] if generators else []:
+            extractor = self.scenario(name).get("extractor")
+            where = f"scenario {name} in {_relative(SCENARIOS_FILE)}"
+            if extractor is None:
+                raise ConfigError(
+                    f"{where} names no extractor, which {generators[0]} is judged with: add extractor, one of "
+                    f"{', '.join(EXTRACTORS)}"
+                )
+            if extractor not in EXTRACTORS:
+                raise ConfigError(
+                    f"unknown extractor {extractor!r} of {where}: {suggestion(extractor, EXTRACTORS)}"
+                )
+
     def label(self, name: str) -> str:
         """How tables call a method."""
         return self._methods[name].get("label", name)
@@ -233,7 +255,8 @@ class Suite:
                 raise ConfigError(f"overrides.{name} in {where}: {suggestion(name, sorted(self._methods))}")
 
     def _check_tables(self) -> None:
-        from recollect.tables.metric_info import METRICS
+        from recollect.extractors import EXTRACTORS
+        from recollect.tables.metric_info import METRICS, SAMPLE_METRICS
 
         ids = [table["id"] for table in self.config["tables"]]
         for i, table in enumerate(self.config["tables"]):
@@ -243,7 +266,7 @@ class Suite:
             known = {
                 "scenarios": self.config["scenarios"],
                 "methods": self.config["methods"],
-                "metrics": list(METRICS),
+                "metrics": [*METRICS, *(f"{name}@{e}" for name in SAMPLE_METRICS for e in EXTRACTORS)],
             }
             for key, allowed in known.items():
                 for j, value in enumerate(table.get(key, [])):

@@ -1,4 +1,4 @@
-"""Images of one task, kept as uint8 and turned into float batches on the device."""
+"""Images of one task, kept as they are stored and turned into float batches on the device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Part:
     """Some rows of one image array.
 
     Attributes:
-        array: uint8 (N, C, H, W), a tensor on the device or a memory-mapped array.
+        array: (N, C, H, W), a tensor on the device or a memory-mapped array; bytes, which become fractions of
+            255, or floating-point numbers, which stay as they are.
         rows: int64 (n,), which images of ``array`` belong here.
         labels: int64 (n,) on the device.
         task: task label of all of them.
@@ -59,7 +60,7 @@ class _LoadedPart:
         self.grid = rotation_grid(degrees, height, width, device) if degrees else None
 
     def gather(self, index: Tensor) -> Tensor:
-        """Float images in [0, 1], shape (len(index), C, H, W)."""
+        """Float images, of bytes in [0, 1], shape (len(index), C, H, W)."""
         rows = self.rows[index]
         if self.in_memory:
             x = self.part.array.index_select(0, rows)
@@ -69,7 +70,7 @@ class _LoadedPart:
             x = torch.from_numpy(self.part.array[rows[order].cpu().numpy()]).to(rows.device)[torch.argsort(order)]
         if self.permutation is not None:
             x = x.flatten(1).index_select(1, self.permutation).view_as(x)
-        x = x.float().div_(255)
+        x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
         if self.grid is not None:
             grid = self.grid.expand(len(x), -1, -1, -1)
             x = torch.nn.functional.grid_sample(x, grid, align_corners=False)
@@ -100,7 +101,7 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def gather(self, index: Tensor) -> Tensor:
-        """Float images in [0, 1] for positions ``index`` (int64, on the device)."""
+        """Float images, of bytes in [0, 1], for positions ``index`` (int64, on the device)."""
         if len(self._loaded) == 1:
             return self._loaded[0].gather(index)
         owner = torch.bucketize(index, self.starts[1:], right=True)

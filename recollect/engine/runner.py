@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from recollect.engine.building import build_strategy
 from recollect.engine.cost import Cost
 from recollect.engine.device import choose_device
-from recollect.engine.loading import load_build
 from recollect.engine.monitor import Diverged, Monitor
 from recollect.engine.outputs import OutputMask
 from recollect.engine.predict import predict
 from recollect.engine.progress import Progress
 from recollect.engine.record import STATE, finish, recall
 from recollect.engine.seeding import seed_everything, use_deterministic_algorithms
-from recollect.engine.settings import Setting, TrainSettings
+from recollect.engine.snapshots import forget_snapshots, save_snapshot, snapshot_hashes
 from recollect.engine.state import load_state, plugin_states, resumable, save_state, tensor_bytes
 from recollect.files import canonical_json, sha256_text
 from recollect.predictions import NOT_EVALUATED
@@ -87,14 +87,15 @@ class SeedRunner:
         folder: where the run's files go.
         split_sha256: of the manifest.
         data_sha256: of the data sets.
+        value_range: smallest and largest pixel.
     """
 
     def __init__(
         self, plan: Plan, seed: int, benchmark: Any, input_shape: tuple[int, int, int], folder: Path,
-        split_sha256: str, data_sha256: Sequence[str],
+        split_sha256: str, data_sha256: Sequence[str], value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:  # fmt: skip
         self.plan, self.seed, self.benchmark, self.folder = plan, seed, benchmark, Path(folder)
-        self.input_shape = input_shape
+        self.input_shape, self.value_range = input_shape, value_range
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
         self.device = choose_device(plan.spec["engine"]["device"])
         self.stamp = plan.stamp(seed, split_sha256, data_sha256, self.device.type)
@@ -132,17 +133,10 @@ class SeedRunner:
         return record
 
     def _build(self) -> Any:
-        method = self.plan.spec["method"]
-        setting = Setting(
-            train=TrainSettings(**method["train"]),
-            input_shape=self.input_shape,
-            n_classes=self.benchmark.n_classes,
-            n_tasks=self.n_tasks,
-            outputs=self.outputs,
-            device=self.device,
-            seed=self.seed,
-        )
-        return load_build(method["file"])(setting=setting, **method["hyper"])
+        return build_strategy(
+            self.plan.spec["method"], self.outputs, input_shape=self.input_shape, n_tasks=self.n_tasks,
+            value_range=self.value_range, device=self.device, seed=self.seed,
+        )  # fmt: skip
 
     def _start(self, strategy: Any) -> Run:
         if not getattr(strategy, "classifies", True):
@@ -158,6 +152,7 @@ class SeedRunner:
         if problem:
             self.progress.say(problem)
         if state is None:
+            forget_snapshots(self.folder)
             strategy.model.to(self.device)
             self._predict(strategy, run, row=0)
             return run
@@ -185,7 +180,7 @@ class SeedRunner:
         if self.can_resume:  # what cannot be saved cannot be measured either
             run.carried_bytes.append(self._carried_bytes(strategy))
         self._predict(strategy, run, row=task + 1)
-        self._write_snapshot(strategy, task)
+        save_snapshot(self.folder, task, strategy.snapshot() if hasattr(strategy, "snapshot") else {})
         run.next_task = task + 1
         if run.next_task < self.n_tasks:
             self._save(strategy, run, False)
@@ -200,16 +195,6 @@ class SeedRunner:
 
     def _carried_bytes(self, strategy: Any) -> int:
         return tensor_bytes([strategy.extra_state(), plugin_states(strategy.plugins)])
-
-    def _write_snapshot(self, strategy: Any, task: int) -> None:
-        tensors = strategy.snapshot() if hasattr(strategy, "snapshot") else {}
-        if tensors:
-            from safetensors.torch import save
-
-            from recollect.files import write_bytes
-
-            content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-            write_bytes(self.folder / "snapshots" / f"task{task}.safetensors", content)
 
     def _save(self, strategy: Any, run: Run, within_task: bool) -> None:
         if not self.can_resume:
@@ -245,5 +230,6 @@ class SeedRunner:
             "iterations": self.monitor.steps,
             "it_per_s": round(self.monitor.steps / train_s, 2) if train_s else None,
             "resumed": run.resumed,
+            "snapshots": snapshot_hashes(self.folder, self.n_tasks),
             "notes": strategy.notes() if hasattr(strategy, "notes") else {},
         }

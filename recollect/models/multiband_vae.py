@@ -43,7 +43,7 @@ def relaxed_binary(logits: Tensor, heat: float) -> Tensor:
     uniform = torch.rand_like(logits).clamp(1e-7, 1 - 1e-7)
     soft = torch.sigmoid((2 * logits + torch.logit(uniform)) / (1.0 if hard else heat))
     if hard:
-        soft = (soft > 0.5).float() + soft - soft.detach()
+        soft = (soft > 0.5).float() + (soft - soft.detach())
     return 2 * soft - 1
 
 

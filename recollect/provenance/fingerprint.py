@@ -131,5 +131,10 @@ def evaluation_fingerprint() -> str:
     return _digest(code_closure([EVALUATION]))
 
 
+def step_fingerprint(module: str) -> str:
+    """The fingerprint of a step beside training, by the name of its module."""
+    return _digest(code_closure([module]))
+
+
 def _digest(parts: dict[str, str]) -> str:
     return sha256_text("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())))[:16]

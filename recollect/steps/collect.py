@@ -47,6 +47,25 @@ def _missing(places: Places, scenario: str, method: str, seed: int) -> dict[str,
     return {"seed": seed, "status": "not run", "reason": "no finished run"}
 
 
+class _Extractors:
+    """Which weights every extractor had; two under one name would put two metrics in one column."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, tuple[str, str]] = {}
+
+    def note(self, run: dict[str, Any], where: str) -> None:
+        """Raise RecollectError if a run was judged with other weights of an extractor than those before."""
+        made = run.get("generation")
+        if not made or "extractor" not in made:
+            return
+        known, first = self.seen.setdefault(made["extractor"], (made["extractor_sha256"], where))
+        if known != made["extractor_sha256"]:
+            raise RecollectError(
+                f"{where} and {first} were judged with different weights of extractor {made['extractor']}, their "
+                "numbers cannot be compared: delete results/metrics of both and run again"
+            )
+
+
 def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> None:
     """Write the collected frame as CSV.
 
@@ -58,10 +77,12 @@ def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> Non
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
+    extractors = _Extractors()
     for scenario in suite["scenarios"]:
         for method in suite["methods"]:
             runs = _metrics(places, scenario, method, partial)
             for seed in suite["seeds"]:
                 run = runs.get(seed) or _missing(places, scenario, method, seed)
+                extractors.note(run, f"{scenario}/{method} seed {seed}")
                 writer.writerows(_rows(scenario, method, run))
     write_text(places.collected(suite["suite"]), buffer.getvalue())

@@ -11,7 +11,7 @@ import numpy as np
 from recollect.datasets import open_prepared
 from recollect.files import read_json, sha256_file, write_json
 from recollect.metrics.accuracy import MetricError, accuracy_matrix, all_variants
-from recollect.scenarios.manifest import read_manifest, rows
+from recollect.scenarios.manifest import arrays_of, read_manifest, rows
 from recollect.steps.places import Places
 
 REDO = "delete the folder of this run and run again"
@@ -21,7 +21,7 @@ OPEN_PROTOCOLS = ("permuted-pixels", "rotated", "corpora", "data-incremental")
 
 def stream_labels(places: Places, manifest: dict[str, Any], part: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels of a stream, all tasks one after another, and the number of samples of each task."""
-    source = "test_y" if part == "test" else "train_y"
+    source = f"{arrays_of(manifest, part)}_y"
     datasets = [(open_prepared(places.data(d["name"])), d["label_offset"]) for d in manifest["datasets"]]
     labels = np.concatenate([np.asarray(getattr(data, source)) + offset for data, offset in datasets])
     picked = [labels[rows(manifest, task, part)] for task in range(len(manifest["tasks"]))]

@@ -21,7 +21,9 @@ def matrices(suite: dict[str, Any], places: Places) -> dict[str, dict[str, np.nd
         for method in suite["methods"]:
             stored = read_json(places.metrics(scenario, method), "run the evaluate step again")
             kept = [
-                run["matrix"] for run in stored["runs"] if run["status"] == "ok" and run["seed"] in suite["seeds"]
+                run["matrix"]
+                for run in stored["runs"]
+                if run["status"] == "ok" and "matrix" in run and run["seed"] in suite["seeds"]
             ]
             if kept:
                 found[scenario][method] = np.array(kept, dtype=float)

@@ -12,7 +12,7 @@ from recollect.errors import RecollectError
 from recollect.extractors.compute import device_called, repeatable
 from recollect.extractors.features import Extractor, features, load_extractor
 from recollect.extractors.reference_file import Reference, write_reference
-from recollect.scenarios.manifest import read_manifest, rows
+from recollect.scenarios.manifest import arrays_of, read_manifest, rows
 from recollect.steps.places import Places
 
 
@@ -25,7 +25,8 @@ def evaluation_images(
         The part's name, its image arrays uint8 (N_i, C, H, W), one per data set, and sorted rows of these arrays
         laid end to end, int64 (n,).
     """
-    return "test", [source.test_x for source in data], rows(manifest, task, "test")
+    part = arrays_of(manifest, "test")
+    return part, [getattr(source, f"{part}_x") for source in data], rows(manifest, task, "test")
 
 
 def reference(

@@ -14,15 +14,16 @@ from recollect.tracking import ingest
 
 
 def records(suite: dict[str, Any], places: Places) -> Iterator[dict[str, Any]]:
-    """Run records with their accuracy matrix."""
+    """Run records with their accuracy matrix; generators have none."""
     matrices: dict[tuple[str, str, int], Any] = {}
     for scenario in suite["scenarios"]:
         for method in suite["methods"]:
             stored = read_json(places.metrics(scenario, method), "run the evaluate step again")
-            matrices |= {(scenario, method, run["seed"]): run["matrix"] for run in stored["runs"]}
+            matrices |= {(scenario, method, run["seed"]): run.get("matrix") for run in stored["runs"]}
     for key in expected(suite):
         path = places.run(*key) / "run.json"
-        yield {**read_json(path, "delete the folder of this run and run again"), "R": matrices[key]}
+        record = read_json(path, "delete the folder of this run and run again")
+        yield record if matrices[key] is None else {**record, "R": matrices[key]}
 
 
 def track(suite: dict[str, Any], places: Places, uri: str, receipt: Path) -> None:

@@ -15,7 +15,7 @@ from recollect.engine.benchmark import Pool, build_benchmark
 from recollect.engine.device import choose_device
 from recollect.engine.runner import EVALUATED, Plan, SeedRunner
 from recollect.errors import RecollectError
-from recollect.scenarios.manifest import read_manifest
+from recollect.scenarios.manifest import arrays_of, read_manifest
 from recollect.steps.places import Places
 
 IN_MEMORY_BYTES = 4 << 30
@@ -49,6 +49,12 @@ class LoadedData:
         return shapes.pop()
 
     @property
+    def value_range(self) -> tuple[float, float]:
+        """Smallest and largest pixel that methods see: bytes become fractions, other numbers stay as they are."""
+        ranges = {d.value_range if d.train_x.dtype.kind == "f" else (0.0, 1.0) for d in self.datasets}
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    @property
     def sha256(self) -> list[str]:
         """Content hashes, in order."""
         return [data.info["content_sha256"] for data in self.datasets]
@@ -71,7 +77,9 @@ class LoadedData:
         if [entry["sha256"] for entry in manifest["datasets"]] != self.sha256:
             raise RecollectError(f"{split_file} was made for other data: delete it and run again")
         offsets = [entry["label_offset"] for entry in manifest["datasets"]]
-        return build_benchmark(manifest, self.pool("train", offsets), self.pool("test", offsets))
+        return build_benchmark(
+            manifest, self.pool("train", offsets), self.pool(arrays_of(manifest, "test"), offsets)
+        )
 
 
 def train(
@@ -101,6 +109,8 @@ def train(
         manifest = read_manifest(split_file)
         benchmark = data.benchmark(manifest, str(split_file))
         folder = places.run(scenario["id"], spec["method"]["id"], seed)
-        runner = SeedRunner(plan, seed, benchmark, data.input_shape, folder, manifest["sha256"], data.sha256)
+        runner = SeedRunner(
+            plan, seed, benchmark, data.input_shape, folder, manifest["sha256"], data.sha256, data.value_range
+        )
         records.append(runner.run())
     return records

@@ -4,7 +4,7 @@ Notation: R[t,i] is the accuracy on task i after training task t, both counted f
 Accuracies are fractions in the data and are shown in percent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -21,7 +21,7 @@ class MetricInfo:
 
     name: str
     label: str
-    unit: Literal["%", "s", "MB", "bytes", "count", "it/s"]
+    unit: Literal["%", "s", "MB", "bytes", "count", "it/s", ""]
     direction: Literal["up", "down"]
     decimals: int
     scale: float
@@ -35,7 +35,8 @@ class MetricInfo:
     @property
     def heading(self) -> str:
         """Label with unit and an arrow to the better side."""
-        return f"{self.label} ({self.unit}) {'↑' if self.direction == 'up' else '↓'}"
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.label}{unit} {'↑' if self.direction == 'up' else '↓'}"
 
     def show(self, value: float, *, sign: bool = False) -> str:
         """Format a value of the data for a table; negative zero is written as zero."""
@@ -136,13 +137,66 @@ _ALL = (
 
 METRICS = MappingProxyType({info.name: info for info in _ALL})
 
+_SAMPLES = (
+    MetricInfo(
+        "fid", "FID", "", "down", 2, 1.0,
+        "Fréchet distance of Gaussians fitted to features of samples and of evaluation images, as many of each;"
+        " mean over tasks after the last one.",
+    ),
+    MetricInfo(
+        "fid_just_learned", "FID when learned", "", "down", 2, 1.0,
+        "mean over i = 1..T of the FID of task i right after it was learned.",
+    ),
+    MetricInfo(
+        "fid_change", "FID change", "", "down", 2, 1.0,
+        "backward transfer in FID: mean over i = 1..T-1 of FID after the last task minus FID right after task i;"
+        " below zero, early tasks have improved.",
+    ),
+    MetricInfo(
+        "precision", "Precision", "%", "up", 1, 100.0,
+        "PRD precision (Sajjadi et al. 2018), max F_1/8 of samples against evaluation images, 20 clusters, mean"
+        " of 10 runs; mean over tasks after the last one.",
+    ),
+    MetricInfo(
+        "recall", "Recall", "%", "up", 1, 100.0,
+        "PRD recall (Sajjadi et al. 2018), max F_8 of samples against evaluation images, 20 clusters, mean of 10"
+        " runs; mean over tasks after the last one.",
+    ),
+    MetricInfo(
+        "knn_precision", "k-NN precision", "%", "up", 1, 100.0,
+        "share of samples within the k-nearest-neighbour manifold of the images, k = 3 (Kynkäänniemi et al."
+        " 2019); mean over tasks after the last one.",
+    ),
+    MetricInfo(
+        "knn_recall", "k-NN recall", "%", "up", 1, 100.0,
+        "share of images within the k-nearest-neighbour manifold of the samples, k = 3 (Kynkäänniemi et al."
+        " 2019); mean over tasks after the last one.",
+    ),
+    MetricInfo(
+        "kid", "KID", "", "down", 3, 1.0,
+        "squared maximum mean discrepancy with a cubic kernel (Bińkowski et al. 2018), unbiased; mean over tasks"
+        " after the last one.",
+    ),
+)  # fmt: skip
+
+SAMPLE_METRICS = MappingProxyType({info.name: info for info in _SAMPLES})
+"""Metrics of generated samples. In data and declarations their names end in ``@<extractor>``: values that were
+computed with different features are different metrics and never share a column."""
+
 
 def metric_info(name: str) -> MetricInfo:
     """Look a metric up.
 
     Raises:
-        RecollectError: the metric is unknown; close matches are named.
+        RecollectError: the metric is unknown, or one of samples names no extractor; close matches are named.
     """
-    if name not in METRICS:
-        raise RecollectError(f"unknown metric '{name}'.{did_you_mean(name, METRICS)}")
-    return METRICS[name]
+    if name in METRICS:
+        return METRICS[name]
+    base, _, extractor = name.partition("@")
+    if base in SAMPLE_METRICS and extractor:
+        info = SAMPLE_METRICS[base]
+        definition = f"{info.definition[:-1]}; features of {extractor}."
+        return replace(info, name=name, definition=definition)
+    if base in SAMPLE_METRICS:
+        raise RecollectError(f"metric '{name}' needs its feature extractor: write {name}@<extractor>.")
+    raise RecollectError(f"unknown metric '{name}'.{did_you_mean(name, METRICS)}")

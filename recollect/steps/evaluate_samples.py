@@ -1,0 +1,133 @@
+"""Evaluate generators: stored snapshots are sampled, samples become features, features become metrics."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recollect.datasets import open_prepared
+from recollect.engine.building import build_strategy
+from recollect.engine.device import choose_device
+from recollect.engine.outputs import OutputMask
+from recollect.engine.seeding import use_deterministic_algorithms
+from recollect.engine.snapshots import load_snapshot, snapshot_tasks
+from recollect.errors import RecollectError
+from recollect.files import read_json, write_json
+from recollect.generation.evaluation import Judgement, Sampler, judge, summarise
+from recollect.scenarios.manifest import read_manifest
+from recollect.steps.evaluate import REDO, costs
+from recollect.steps.places import Places
+from recollect.steps.train import LoadedData
+
+
+def _numbers(value: Any) -> Any:
+    """Nested lists with None for NaN, as JSON has none."""
+    if isinstance(value, np.ndarray | list):
+        return [_numbers(item) for item in value]
+    return None if math.isnan(value) else float(value)
+
+
+def samplers(
+    record: dict[str, Any], folder: Path, manifest: dict[str, Any], places: Places, device: torch.device
+) -> list[Sampler | None]:
+    """The model after every task of a run, None where it stored none.
+
+    Raises:
+        RecollectError: a snapshot is missing or not the one that the run recorded.
+    """
+    method, n_tasks = record["config"]["method"], record["n_tasks"]
+    data = LoadedData([open_prepared(places.data(d["name"])) for d in manifest["datasets"]], device)
+
+    def sampler(task: int) -> Sampler:
+        strategy = build_strategy(
+            method, OutputMask(manifest["n_classes"], "all", device), input_shape=data.input_shape,
+            n_tasks=n_tasks, value_range=data.value_range, device=device, seed=record["seed"],
+        )  # fmt: skip
+        strategy.model.to(device)
+        strategy.load_snapshot(load_snapshot(folder, task, record["snapshots"], REDO))
+        return strategy.sample
+
+    stored = snapshot_tasks(record["snapshots"])
+    return [sampler(task) if task in stored else None for task in range(n_tasks)]
+
+
+def evaluate_run(
+    places: Places, scenario: dict[str, Any], method: str, seed: int, device: torch.device,
+    measure: Callable[[list[Sampler | None], int, str], tuple[dict[str, float], dict[str, Any]]],
+) -> dict[str, Any]:  # fmt: skip
+    """Metrics of one run; ``measure`` gets its models, its seed and the hash of its split."""
+    folder = places.run(scenario["id"], method, seed)
+    record = read_json(folder / "run.json", REDO)
+    manifest = read_manifest(places.split(scenario["id"], seed))
+    if record["split_sha256"] != manifest["sha256"]:
+        raise RecollectError(f"{folder} was trained on another split than {scenario['id']}'s seed {seed}: {REDO}")
+    result: dict[str, Any] = {"seed": seed, "status": record["status"], "reason": record["reason"]}
+    result |= {"costs": costs(record), "metrics": {}, "validation": {}, "notes": record.get("notes", {})}
+    if record["status"] != "ok":
+        return result
+    if not record.get("snapshots"):
+        raise RecollectError(f"{folder} has no snapshots, {method} makes no images: take `makes: images` from it")
+    started = time.perf_counter()
+    metrics, generation = measure(samplers(record, folder, manifest, places, device), seed, manifest["sha256"])
+    seconds = round(time.perf_counter() - started, 2)
+    return {**result, "metrics": metrics, "generation": {**generation, "evaluate_s": seconds}}
+
+
+def feature_measure(places: Places, scenario: dict[str, Any], device: torch.device) -> Callable[..., Any]:
+    """Measures with the scenario's feature extractor."""
+    from recollect.extractors.features import features, load_extractor
+    from recollect.extractors.reference_file import read_reference
+
+    name = scenario["extractor"]
+    extractor = load_extractor(places.extractor(name), device)
+
+    def extract(images: Tensor) -> np.ndarray:
+        return features(extractor, images.clamp(0, 1))
+
+    def measure(models: list[Sampler | None], seed: int, split: str) -> tuple[dict[str, float], dict[str, Any]]:
+        path = places.features(scenario["id"], name, seed)
+        reference = read_reference(path)
+        if (reference.extractor_sha256, reference.split_sha256) != (extractor.sha256, split):
+            raise RecollectError(f"{path} belongs to another extractor or split: delete it and run again")
+        only_last = all(model is None for model in models[:-1])
+        found = judge(models, reference.tasks, extract, seed, all_tasks=only_last)
+        return summarise(found, name), about(found, name, extractor.sha256, extractor.spec.feature_dim)
+
+    return measure
+
+
+def about(found: Judgement, extractor: str, sha256: str, feature_dim: int) -> dict[str, Any]:
+    """What belongs to an FID (contract 4) and the numbers behind the means."""
+    return {
+        "extractor": extractor, "extractor_sha256": sha256, "feature_dim": feature_dim, "value_range": [0.0, 1.0],
+        "n_generated": found.n_generated, "n_reference": found.n_generated,
+        "rank_deficient": found.is_rank_deficient, "fid": _numbers(found.fid), "final": _numbers_of(found.final),
+    }  # fmt: skip
+
+
+def _numbers_of(final: dict[str, list[float]]) -> dict[str, Any]:
+    return {name: _numbers(values) for name, values in final.items()}
+
+
+def evaluate_samples(
+    scenario: dict[str, Any], method: str, seeds: Sequence[int], places: Places, *, device: str = "cpu",
+    threads: int = 1,
+) -> None:  # fmt: skip
+    """Write the metrics file of a generator on a scenario, resolved with its ``extractor``.
+
+    Raises:
+        RecollectError: a file is missing, damaged or foreign.
+    """
+    use_deterministic_algorithms(threads)
+    chosen = choose_device(device)
+    measure = feature_measure(places, scenario, chosen)
+    runs = [evaluate_run(places, scenario, method, seed, chosen, measure) for seed in seeds]
+    found = {"scenario": scenario["id"], "method": method, "runs": runs}
+    write_json(places.metrics(scenario["id"], method), found)
