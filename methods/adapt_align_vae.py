@@ -84,26 +84,35 @@ class AdaptAlignVAE(Strategy):
     Attributes:
         model: the local VAE.
         world: the global decoder, the continual model; None before the first task ends.
-        ones: (T, B), probability of a one in every binary latent of a task.
-        replaced: (T,), how many replayed targets of a task controlled forgetting has replaced.
+        condition: what the decoder is told beside the latents, the number of the task or the class. Its values
+            are called ids.
+        learned: ids learned in earlier tasks.
+        ones: (ids, B), probability of a one in every binary latent.
+        replaced: (ids,), how many replayed targets controlled forgetting has replaced.
     """
 
     classifies = False
 
-    def __init__(self, *, schedule: Schedule, n_tasks: int, **arguments: Any) -> None:
+    def __init__(self, *, schedule: Schedule, condition: str, n_ids: int, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.schedule = schedule
+        self.schedule, self.condition = schedule, condition
+        self.learned: list[int] = []
+        self.tasks_learned = 0
         self.latent, _, self.binary = self.model.encoder.heads.sizes
         self.world: Decoder | None = None
         self.old: Decoder | None = None
-        self.ones = torch.full((n_tasks, self.binary), 0.5, device=self.device)
-        self.ones_sum = torch.zeros(self.binary, device=self.device)
-        self.replaced = torch.zeros(n_tasks, dtype=torch.long, device=self.device)
+        self.ones = torch.full((n_ids, self.binary), 0.5, device=self.device)
+        self.ones_sum = torch.zeros(n_ids, self.binary + 1, device=self.device)
+        self.replaced = torch.zeros(n_ids, dtype=torch.long, device=self.device)
 
     @property
     def task(self) -> int:
         """Number of the current task."""
-        return getattr(self.experience, "task_number", self.experience.current_experience)
+        return self.tasks_learned
+
+    def ids(self, labels: Tensor) -> Tensor:
+        """Ids of images of the current task, given their labels (N,)."""
+        return labels if self.condition == "class" else torch.full_like(labels, self.task)
 
     # Phases --------------------------------------------------------------------------------------
 
@@ -145,6 +154,12 @@ class AdaptAlignVAE(Strategy):
         if self.world is None:
             self.world = deepcopy(self.model.decoder)
         self.old = None
+        self.learned = sorted({*self.learned, *self.ids(self.images().labels).unique().tolist()})
+        self.tasks_learned += 1
+
+    def images(self) -> Any:
+        """Those of the current task."""
+        return ready_images(self.adapted_dataset, self.device)
 
     # Losses --------------------------------------------------------------------------------------
 
@@ -152,13 +167,14 @@ class AdaptAlignVAE(Strategy):
         """Raw output of the network that is trained, for the mini-batch."""
         if self.phase.name in ("translator", "global"):
             assert self.world is not None
-            _, _, task, z, b = self.mbatch
-            return self.world(z, b, task)
+            _, _, ids, z, b = self.mbatch
+            return self.world(z, b, ids)
         self.mean, self.log_variance, logits = self.model.encoder(self.mb_x)
         z = posterior_draw(self.mean, self.log_variance)
         b = relaxed_binary(logits, self.heat())
-        self._note_ones(b.detach())
-        return self.model.decoder(z, b, torch.full((len(z),), self.task, device=z.device))
+        ids = self.ids(self.mb_y)
+        self._note_ones(b.detach(), ids)
+        return self.model.decoder(z, b, ids)
 
     def training_loss(self) -> Tensor:
         """Equation 1 in the local phases, equations 5 and 6 in the global ones."""
@@ -179,16 +195,16 @@ class AdaptAlignVAE(Strategy):
             return temperature(self.epoch, s.local_epochs + s.global_epochs)
         return temperature(self.epoch + (s.encoder_epochs if self.phase.name == "local" else 0), s.local_epochs)
 
-    def _note_ones(self, b: Tensor) -> None:
-        """In the last local epoch: the mean of every binary latent over the task's data."""
-        if self.phase.name != "local" or self.epoch + 1 < self.phase.epochs:
-            return
-        self.ones_sum += (b / 2 + 0.5).sum(0)
+    def _note_ones(self, b: Tensor, ids: Tensor) -> None:
+        """In the last local epoch: how often every binary latent is one, over the task's data."""
+        if self.phase.name == "local" and self.epoch + 1 == self.phase.epochs:
+            self.ones_sum.index_add_(0, ids, torch.cat([b / 2 + 0.5, torch.ones_like(b[:, :1])], dim=1))
 
     def _after_training_epoch(self, **kwargs: Any) -> None:
         if self.phase.name == "local" and self.epoch == self.phase.epochs:
-            self.ones[self.task] = self.ones_sum / len(self.dataloader.images)
-            self.ones_sum = torch.zeros_like(self.ones_sum)
+            seen = self.ones_sum[:, -1] > 0
+            self.ones[seen] = self.ones_sum[seen, :-1] / self.ones_sum[seen, -1:]
+            self.ones_sum.zero_()
         super()._after_training_epoch(**kwargs)
 
     # Replay --------------------------------------------------------------------------------------
@@ -197,10 +213,12 @@ class AdaptAlignVAE(Strategy):
         """Current images with their latents beside generations of the frozen decoder with theirs."""
         assert self.old is not None
         self.model.eval().requires_grad_(False)
+        images, size = self.images(), self.train_mb_size
         self.replay = LatentReplay(
-            images=ready_images(self.adapted_dataset, self.device), encode=self.encode, old=self.old,
-            ones=self.ones, latent=self.latent, batch_size=self.train_mb_size,
-            counts=replay_counts(self.train_mb_size, self.task, self.schedule.replay_share),
+            images=images, ids=lambda index: self.ids(images.labels[index]), encode=self.encode, old=self.old,
+            old_ids=torch.tensor(self.learned, device=self.device), ones=self.ones, latent=self.latent,
+            batch_size=size,
+            counts=replay_counts(size, self.tasks_learned, self.schedule.replay_share, among=len(self.learned)),
             candidates=self.schedule.candidates if self.schedule.gamma < 1 else 0,
         )  # fmt: skip
         return self.replay.batches(self.generator, adjust=self.forget)
@@ -216,17 +234,16 @@ class AdaptAlignVAE(Strategy):
         if self.phase.name != "global" or self.epoch < 1 or self.replay.candidates is None:
             return rows
         assert self.world is not None
-        target, _, task, z, b = rows
-        x, current_z, current_b = self.replay.candidates
-        old = torch.nonzero(task < self.task).flatten()
-        current = torch.full((len(x),), self.task, device=self.device)
-        there = normalize(self.world.translator(current_z, current_b, current))
-        best, nearest = (normalize(self.world.translator(z[old], b[old], task[old])) @ there.T).max(dim=1)
+        target, is_old, ids, z, b = rows
+        x, current_ids, current_z, current_b = self.replay.candidates
+        old = torch.nonzero(is_old).flatten()
+        there = normalize(self.world.translator(current_z, current_b, current_ids))
+        best, nearest = (normalize(self.world.translator(z[old], b[old], ids[old])) @ there.T).max(dim=1)
         near = best > self.schedule.gamma
         target = target.clone()
         target[old[near]] = x[nearest[near]]
-        self.replaced.index_add_(0, task[old[near]], torch.ones_like(old[near]))
-        return target, task, task, z, b
+        self.replaced.index_add_(0, ids[old[near]], torch.ones_like(old[near]))
+        return target, is_old, ids, z, b
 
     # What others ask -----------------------------------------------------------------------------
 
@@ -238,7 +255,7 @@ class AdaptAlignVAE(Strategy):
         return self.world.eval().images(z, b, torch.full((n,), task, device=self.device))
 
     def notes(self) -> dict[str, Any]:
-        """How many replayed targets of every old task were replaced."""
+        """How many replayed targets of every task (or class) were replaced."""
         return {"replaced_targets": self.replaced.tolist()}
 
     def snapshot(self) -> dict[str, Tensor]:
@@ -257,10 +274,12 @@ class AdaptAlignVAE(Strategy):
     def extra_state(self) -> dict[str, Any]:
         """Global decoder and binary latents; inside the global phase the frozen decoder too."""
         nets = {name: net.state_dict() for name in ("world", "old") if (net := getattr(self, name)) is not None}
-        return {"ones": self.ones, "ones_sum": self.ones_sum, "replaced": self.replaced, **nets}
+        tensors = {"ones": self.ones, "ones_sum": self.ones_sum, "replaced": self.replaced}
+        return {"learned": self.learned, "tasks_learned": self.tasks_learned, **tensors, **nets}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`extra_state` returned."""
+        self.learned, self.tasks_learned = list(state["learned"]), state["tasks_learned"]
         self.ones, self.ones_sum, self.replaced = (
             state[name].clone() for name in ("ones", "ones_sum", "replaced")
         )
@@ -279,6 +298,7 @@ def build(
     *,
     setting: Setting,
     network: Literal["fc", "conv"] = "fc",
+    condition: Literal["task", "class"] = "task",
     latent: int = 8,
     binary: int = 4,
     gen_d: int = 32,
@@ -301,6 +321,7 @@ def build(
 
     Args:
         network: fully connected or convolutional.
+        condition: what the translator is told, the task (as published) or the class.
         latent, binary, gen_d: L, B and d; the aligned space has latent * gen_d dimensions.
         code_bits, code_prime: of the task codes.
         global_epochs: of which the first ``warmup_epochs`` train the translator alone.
@@ -320,7 +341,8 @@ def build(
     shape: dict[str, Any] = {
         "input_shape": setting.input_shape, "network": network, "latent": latent, "binary": binary, "d": gen_d,
     }  # fmt: skip
-    decoder = Decoder(**shape, codes=task_codes(setting.n_tasks, code_bits, code_prime))
+    n_ids = setting.n_tasks if condition == "task" else setting.n_classes
+    decoder = Decoder(**shape, codes=task_codes(n_ids, code_bits, code_prime))
     schedule = Schedule(
         local_epochs=t.epochs, global_epochs=global_epochs, warmup_epochs=warmup_epochs, local_lr=t.lr,
         global_lr=global_lr, local_decay=local_decay, global_decay=global_decay, weight_decay=t.weight_decay,
@@ -328,4 +350,4 @@ def build(
         laplacian=laplacian, replay_share=replay_share, gamma=gamma, candidates=candidates,
     )  # fmt: skip
     model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
-    return AdaptAlignVAE(schedule=schedule, n_tasks=setting.n_tasks, **setting.arguments(model))
+    return AdaptAlignVAE(schedule=schedule, condition=condition, n_ids=n_ids, **setting.arguments(model))

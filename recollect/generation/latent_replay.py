@@ -14,29 +14,33 @@ from recollect.models.multiband import Decoder
 
 
 class LatentReplay:
-    """Makes rows (target, task, task, z, b): real images of task k, and generations of tasks 0..k-1.
+    """Makes rows (target, is old, id, z, b): real images of the current task, and generations of what is old.
 
-    In an iteration all old tasks share their noise, each takes its first rows.
+    Ids are the numbers of tasks, or of classes where the decoder is conditioned on them. In an iteration all old
+    ids share their noise, each takes its first rows.
 
     Args:
-        images: of task k.
+        images: of the current task.
+        ids: positions of images (n,) to their ids (n,).
+        old_ids: (K,), what is replayed.
         encode: (images, generator) to a posterior sample; the encoder is frozen.
         old: the frozen decoder that generates.
-        ones: (T, B), probabilities of the binary latents.
-        counts: replayed rows of every old task in an iteration; their number is k.
+        ones: (ids, B), probabilities of the binary latents.
+        counts: replayed rows of every old id in an iteration.
         batch_size: current rows in an iteration, and size of a mini-batch.
         candidates: current images drawn at the start of an epoch for controlled forgetting; 0 draws none.
     """
 
     def __init__(
-        self, *, images: Any, encode: Callable[[Tensor, torch.Generator], Latents], old: Decoder, ones: Tensor,
-        latent: int, counts: list[int], batch_size: int, candidates: int,
+        self, *, images: Any, ids: Callable[[Tensor], Tensor], old_ids: Tensor,
+        encode: Callable[[Tensor, torch.Generator], Latents], old: Decoder, ones: Tensor, latent: int,
+        counts: list[int], batch_size: int, candidates: int,
     ) -> None:  # fmt: skip
-        self.images, self.encode, self.old, self.ones, self.latent = images, encode, old, ones, latent
+        self.images, self.ids, self.old_ids = images, ids, old_ids
+        self.encode, self.old, self.ones, self.latent = encode, old, ones, latent
         self.counts, self.batch_size, self.n_candidates = counts, batch_size, candidates
         self.device = ones.device
-        self.task = len(counts)
-        self.candidates: tuple[Tensor, Tensor, Tensor] | None = None
+        self.candidates: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def batches(self, generator: torch.Generator, adjust: Callable[[Rows], Rows]) -> MixedBatches:
         """As many iterations as the current images fill batches."""
@@ -52,37 +56,34 @@ class LatentReplay:
         passes = [torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))]
         self.order = torch.cat(passes).to(self.device)
         if self.n_candidates:
-            chosen = torch.randperm(n, generator=generator)[: self.n_candidates]
-            x = self.images.gather(chosen.to(self.device))
-            self.candidates = (x, *self.encode(x, generator))
+            chosen = torch.randperm(n, generator=generator)[: self.n_candidates].to(self.device)
+            x = self.images.gather(chosen)
+            self.candidates = (x, self.ids(chosen), *self.encode(x, generator))
 
     @torch.no_grad()
     def make_block(self, first: int, count: int, generator: torch.Generator) -> list[Rows]:
         """Rows of ``count`` iterations, each shuffled."""
         size = self.batch_size
-        x = self.images.gather(self.order[first * size : (first + count) * size])
+        index = self.order[first * size : (first + count) * size]
+        x = self.images.gather(index)
         z, b = self.encode(x, generator)
-        old_z, old_b, old_task = self.old_latents(count, generator)
-        targets = self.old.images(old_z.flatten(0, 1), old_b.flatten(0, 1), old_task.repeat(count))
-        current = torch.full((size,), self.task, device=self.device)
-        task = torch.cat([old_task, current])
-        joined = [_join(old, new, count) for old, new in ((targets, x), (old_z, z), (old_b, b))]
-        rows = []
-        for i in range(count):
-            order = torch.randperm(len(task), generator=generator).to(self.device)
-            target, z_i, b_i = (part[i][order] for part in joined)
-            rows.append((target, task[order], task[order], z_i, b_i))
-        return rows
+        old_z, old_b, old_id = self.old_latents(count, generator)
+        targets = self.old.images(old_z.flatten(0, 1), old_b.flatten(0, 1), old_id.repeat(count))
+        pairs = ((targets, x), (old_id.repeat(count), self.ids(index)), (old_z, z), (old_b, b))
+        target, ids, z, b = (_join(old, new, count) for old, new in pairs)
+        is_old = torch.arange(ids.shape[1], device=self.device) < len(old_id)
+        orders = [torch.randperm(ids.shape[1], generator=generator).to(self.device) for _ in range(count)]
+        return [(target[i][o], is_old[o], ids[i][o], z[i][o], b[i][o]) for i, o in enumerate(orders)]
 
     def old_latents(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """z (count, n, L), b (count, n, B) and task (n,) of the replayed rows."""
+        """z (count, n, L), b (count, n, B) and id (n,) of the replayed rows."""
         most, binary = max(self.counts), self.ones.shape[1]
         drawn = noise(generator, count, most, latent=self.latent, binary=binary)
         normal, uniform = (part.to(self.device) for part in drawn)
         z = torch.cat([normal[:, :n] for n in self.counts], dim=1)
-        b = torch.cat([codes(uniform[:, :n], self.ones[i]) for i, n in enumerate(self.counts)], dim=1)
-        task = torch.repeat_interleave(torch.arange(self.task), torch.tensor(self.counts))
-        return z, b, task.to(self.device)
+        ids = torch.repeat_interleave(self.old_ids, torch.tensor(self.counts, device=self.device))
+        parts = [uniform[:, :n] for n in self.counts]
+        return z, codes(torch.cat(parts, dim=1), self.ones[ids]), ids
 
 
 def _join(old: Tensor, new: Tensor, count: int) -> Tensor:
