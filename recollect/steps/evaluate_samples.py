@@ -13,17 +13,15 @@ import torch
 from torch import Tensor
 
 from recollect.datasets import open_prepared
-from recollect.engine.building import build_strategy
 from recollect.engine.device import choose_device
-from recollect.engine.outputs import OutputMask
 from recollect.engine.seeding import use_deterministic_algorithms
-from recollect.engine.snapshots import load_snapshot, snapshot_tasks
 from recollect.errors import RecollectError
 from recollect.files import read_json, write_json
 from recollect.generation.evaluation import Judgement, Sampler, judge, summarise
 from recollect.scenarios.manifest import read_manifest
 from recollect.steps.evaluate import REDO, costs
 from recollect.steps.places import Places
+from recollect.steps.stored_models import StoredModels
 from recollect.steps.train import LoadedData
 
 
@@ -42,20 +40,9 @@ def samplers(
     Raises:
         RecollectError: a snapshot is missing or not the one that the run recorded.
     """
-    method, n_tasks = record["config"]["method"], record["n_tasks"]
     data = LoadedData([open_prepared(places.data(d["name"])) for d in manifest["datasets"]], device)
-
-    def sampler(task: int) -> Sampler:
-        strategy = build_strategy(
-            method, OutputMask(manifest["n_classes"], "all", device), input_shape=data.input_shape,
-            n_tasks=n_tasks, value_range=data.value_range, device=device, seed=record["seed"],
-        )  # fmt: skip
-        strategy.model.to(device)
-        strategy.load_snapshot(load_snapshot(folder, task, record["snapshots"], REDO))
-        return strategy.sample
-
-    stored = snapshot_tasks(record["snapshots"])
-    return [sampler(task) if task in stored else None for task in range(n_tasks)]
+    models = StoredModels(record, folder, manifest, data, device)
+    return [models[task].sample if task in models else None for task in range(record["n_tasks"])]
 
 
 def evaluate_run(
