@@ -23,7 +23,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.engine.union import union
 from recollect.errors import RecollectError
-from recollect.generation.latents import codes, prior
+from recollect.generation.latents import Latents, codes, mode, prior
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.multiband import Decoder, Encoder, task_codes
@@ -46,6 +46,7 @@ class VAEReplay(Strategy):
     """
 
     classifies = False
+    encoder_is_local = False
 
     def __init__(
         self, *, data: str, n_tasks: int, lr: float, lr_decay: float, weight_decay: float, clip_value: float,
@@ -133,6 +134,16 @@ class VAEReplay(Strategy):
         """``n`` images (n, C, H, W) of a task."""
         z, b = prior(generator, n, self.latent, self.ones[task])
         return self.model.eval().decoder.images(z, b, torch.full((n,), task, device=self.device))
+
+    @torch.no_grad()
+    def latents(self, x: Tensor) -> Latents:
+        """The likeliest latents of images (N, C, H, W)."""
+        return mode(self.model.encoder.eval()(x))
+
+    @property
+    def decoder(self) -> Decoder:
+        """The continual model, in evaluation mode."""
+        return self.model.decoder.eval()
 
     def snapshot(self) -> dict[str, Tensor]:
         """Decoder, encoder and binary latents."""

@@ -34,7 +34,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.generation.latent_replay import LatentReplay
-from recollect.generation.latents import Latents, posterior, prior
+from recollect.generation.latents import Latents, mode, posterior, prior
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.laplacian import laplacian_l1
@@ -92,6 +92,7 @@ class AdaptAlignVAE(Strategy):
     """
 
     classifies = False
+    encoder_is_local = True
 
     def __init__(self, *, schedule: Schedule, condition: str, n_ids: int, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -253,6 +254,17 @@ class AdaptAlignVAE(Strategy):
         assert self.world is not None
         z, b = prior(generator, n, self.latent, self.ones[task])
         return self.world.eval().images(z, b, torch.full((n,), task, device=self.device))
+
+    @torch.no_grad()
+    def latents(self, x: Tensor) -> Latents:
+        """The likeliest latents of images (N, C, H, W)."""
+        return mode(self.model.encoder.eval()(x))
+
+    @property
+    def decoder(self) -> Decoder:
+        """The continual model, in evaluation mode."""
+        assert self.world is not None
+        return self.world.eval()
 
     def notes(self) -> dict[str, Any]:
         """How many replayed targets of every task (or class) were replaced."""

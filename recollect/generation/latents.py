@@ -38,3 +38,9 @@ def posterior(statistics: tuple[Tensor, Tensor, Tensor], generator: torch.Genera
     z, uniform = noise(generator, len(mean), latent=mean.shape[1], binary=logits.shape[1])
     z, uniform = z.to(mean.device), uniform.to(mean.device)
     return Latents(mean + z * torch.exp(0.5 * log_variance), codes(uniform, torch.sigmoid(logits)))
+
+
+def mode(statistics: tuple[Tensor, Tensor, Tensor]) -> Latents:
+    """The latents that are likeliest given mean, log variance (N, L) and binary logits (N, B)."""
+    mean, _, logits = statistics
+    return Latents(mean, codes(torch.full_like(logits, 0.5), torch.sigmoid(logits)))
