@@ -247,7 +247,8 @@ class AdaptAlignGAN(Strategy):
             optimizer = torch.optim.Adam([z], lr=self.schedule.inversion_lr, fused=True)
             for _ in range(self.schedule.inversion_steps):
                 optimizer.zero_grad()
-                mse_loss(local(z, task), x).backward()
+                # Summed over images: the size of a gradient against Adam's epsilon is that of one image alone.
+                (mse_loss(local(z, task), x) * len(x)).backward()
                 optimizer.step()
             found.append(z.detach())
         return torch.cat(found)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -67,10 +67,18 @@ class Schedule:
     clip_value: float
     reconstruction: str
     reconstruction_weight: float
-    laplacian: bool
     replay_share: float
-    gamma: float
-    candidates: int
+    laplacian: bool = False
+    gamma: float = 1.0
+    candidates: int = 1000
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.gamma <= 1:
+            raise RecollectError(f"gamma is {self.gamma}, it is a cosine similarity: choose it between -1 and 1")
+        if self.local_epochs < 1 or self.global_epochs < 1:
+            raise RecollectError(
+                f"epochs is {self.local_epochs} and global_epochs {self.global_epochs}: both must be at least 1"
+            )
 
     @property
     def encoder_epochs(self) -> int:
@@ -106,6 +114,20 @@ class AdaptAlignVAE(Strategy):
         self.ones_sum = torch.zeros(n_ids, self.binary + 1, device=self.device)
         self.replaced = torch.zeros(n_ids, dtype=torch.long, device=self.device)
 
+    @classmethod
+    def make(
+        cls, setting: Setting, schedule: Schedule, *, network: Literal["fc", "conv"], condition: str, latent: int,
+        binary: int, gen_d: int, code_bits: int, code_prime: int,
+    ) -> Self:  # fmt: skip
+        """The strategy with new networks; arguments as in :func:`build`."""
+        n_ids = setting.n_tasks if condition == "task" else setting.n_classes
+        shape: dict[str, Any] = {
+            "input_shape": setting.input_shape, "network": network, "latent": latent, "binary": binary, "d": gen_d,
+        }  # fmt: skip
+        decoder = Decoder(**shape, codes=task_codes(n_ids, code_bits, code_prime))
+        model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
+        return cls(schedule=schedule, condition=condition, n_ids=n_ids, **setting.arguments(model))
+
     @property
     def task(self) -> int:
         """Number of the current task."""
@@ -121,9 +143,10 @@ class AdaptAlignVAE(Strategy):
         """Local only for the first task; then encoder, local VAE, translator, global decoder."""
         s, local = self.schedule, self.model
         adam: dict[str, Any] = {"weight_decay": s.weight_decay, "clip_value": s.clip_value}
-        if self.world is None:
+        if self.tasks_learned == 0:
             epochs = s.local_epochs + s.global_epochs
             return [Phase("local", epochs, local.parameters, s.local_lr, lr_decay=FIRST_TASK_DECAY, **adam)]
+        assert self.world is not None
         first = s.encoder_epochs
         warm = min(s.warmup_epochs, s.global_epochs)
         decays: dict[str, Any] = {"lr_decay": s.global_decay, "batches": self.mixed_batches}
@@ -152,11 +175,18 @@ class AdaptAlignVAE(Strategy):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
+        self.adopt_first_decoder()
+        self.old, self.learned = None, self.seen_ids()
+        self.tasks_learned += 1
+
+    def adopt_first_decoder(self) -> None:
+        """The first local decoder is the first global one."""
         if self.world is None:
             self.world = deepcopy(self.model.decoder)
-        self.old = None
-        self.learned = sorted({*self.learned, *self.ids(self.images().labels).unique().tolist()})
-        self.tasks_learned += 1
+
+    def seen_ids(self) -> list[int]:
+        """Ids learned so far, those of the current task included."""
+        return sorted({*self.learned, *self.ids(self.images().labels).unique().tolist()})
 
     def images(self) -> Any:
         """Those of the current task."""
@@ -192,14 +222,16 @@ class AdaptAlignVAE(Strategy):
     def heat(self) -> float:
         """Temperature of the binary latent; the encoder-only epochs count as local ones."""
         s = self.schedule
-        if self.world is None:
+        if self.tasks_learned == 0:
             return temperature(self.epoch, s.local_epochs + s.global_epochs)
         return temperature(self.epoch + (s.encoder_epochs if self.phase.name == "local" else 0), s.local_epochs)
 
     def _note_ones(self, b: Tensor, ids: Tensor) -> None:
         """In the last local epoch: how often every binary latent is one, over the task's data."""
         if self.phase.name == "local" and self.epoch + 1 == self.phase.epochs:
-            self.ones_sum.index_add_(0, ids, torch.cat([b / 2 + 0.5, torch.ones_like(b[:, :1])], dim=1))
+            self.ones_sum.index_add_(
+                0, ids, torch.cat([b / 2 + 0.5, torch.ones(len(b), 1, device=b.device)], dim=1)
+            )
 
     def _after_training_epoch(self, **kwargs: Any) -> None:
         if self.phase.name == "local" and self.epoch == self.phase.epochs:
@@ -345,21 +377,14 @@ def build(
     Raises:
         RecollectError: a value without meaning, too few code bits, or no network for the image size.
     """
-    if not -1 <= gamma <= 1:
-        raise RecollectError(f"gamma is {gamma}, it is a cosine similarity: choose it between -1 and 1")
     t = setting.train
-    if t.epochs < 1 or global_epochs < 1:
-        raise RecollectError(f"epochs is {t.epochs} and global_epochs {global_epochs}: both must be at least 1")
-    shape: dict[str, Any] = {
-        "input_shape": setting.input_shape, "network": network, "latent": latent, "binary": binary, "d": gen_d,
-    }  # fmt: skip
-    n_ids = setting.n_tasks if condition == "task" else setting.n_classes
-    decoder = Decoder(**shape, codes=task_codes(n_ids, code_bits, code_prime))
     schedule = Schedule(
         local_epochs=t.epochs, global_epochs=global_epochs, warmup_epochs=warmup_epochs, local_lr=t.lr,
         global_lr=global_lr, local_decay=local_decay, global_decay=global_decay, weight_decay=t.weight_decay,
         clip_value=clip_value, reconstruction=reconstruction, reconstruction_weight=reconstruction_weight,
         laplacian=laplacian, replay_share=replay_share, gamma=gamma, candidates=candidates,
     )  # fmt: skip
-    model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
-    return AdaptAlignVAE(schedule=schedule, condition=condition, n_ids=n_ids, **setting.arguments(model))
+    return AdaptAlignVAE.make(
+        setting, schedule, network=network, condition=condition, latent=latent, binary=binary, gen_d=gen_d,
+        code_bits=code_bits, code_prime=code_prime,
+    )  # fmt: skip

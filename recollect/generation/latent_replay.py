@@ -67,9 +67,10 @@ class LatentReplay:
         index = self.order[first * size : (first + count) * size]
         x = self.images.gather(index)
         z, b = self.encode(x, generator)
-        old_z, old_b, old_id = self.old_latents(count, generator)
-        targets = self.old.images(old_z.flatten(0, 1), old_b.flatten(0, 1), old_id.repeat(count))
-        pairs = ((targets, x), (old_id.repeat(count), self.ids(index)), (old_z, z), (old_b, b))
+        drawn_z, drawn_b, old_id = self.old_latents(count, generator)
+        old_z, old_b, old_ids = drawn_z.flatten(0, 1), drawn_b.flatten(0, 1), old_id.repeat(count)
+        targets = self.old.images(old_z, old_b, old_ids)
+        pairs = ((targets, x), (old_ids, self.ids(index)), (old_z, z), (old_b, b))
         target, ids, z, b = (_join(old, new, count) for old, new in pairs)
         is_old = torch.arange(ids.shape[1], device=self.device) < len(old_id)
         orders = [torch.randperm(ids.shape[1], generator=generator).to(self.device) for _ in range(count)]
@@ -87,6 +88,5 @@ class LatentReplay:
 
 
 def _join(old: Tensor, new: Tensor, count: int) -> Tensor:
-    """(count * a, ...) or (count, a, ...) and (count * b, ...) to (count, a + b, ...)."""
-    shape = new.shape[1:]
-    return torch.cat([old.reshape(count, -1, *shape), new.reshape(count, -1, *shape)], dim=1)
+    """(count * a, ...) and (count * b, ...) to (count, a + b, ...)."""
+    return torch.cat([part.unflatten(0, (count, len(part) // count)) for part in (old, new)], dim=1)

@@ -57,6 +57,11 @@ METHODS = {
         {"latent": 4, "features": 2, "global_epochs": 7, "current": "inversion", "inversion_steps": 3},
         {"epochs": 2, "lr": 0.001},
     ),
+    "adapt_align_classifier": (
+        "adapt_align_classifier",
+        {"latent": 2, "gen_d": 2, "global_epochs": 6, "feature_epochs": 3, "head_epochs": 2},
+        {"epochs": 6, "lr": 0.01},
+    ),
     "vae_replay": ("vae_replay", {"latent": 2, "binary": 2, "gen_d": 2}, {"epochs": 4, "weight_decay": 1e-5}),
     "vae_replay joint": ("vae_replay", {"latent": 2, "binary": 2, "gen_d": 2, "data": "joint"}, {"epochs": 8}),
     "cope": ("cope", {"features": 4, "per_class": 3, "steps_per_batch": 2}, {"momentum": 0.9}),

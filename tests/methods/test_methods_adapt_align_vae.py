@@ -122,7 +122,7 @@ def test_phases_of_the_first_and_of_later_tasks(tiny, benchmark):
     strategy = make(tiny, benchmark, {"global_epochs": 140}, epochs=70)
     assert [(p.name, p.epochs) for p in strategy.phases()] == [("local", 210)]
     assert strategy.phases()[0].lr_decay == 0.99
-    strategy.world = strategy.model.decoder
+    strategy.world, strategy.tasks_learned = strategy.model.decoder, 1
     found = [(p.name, p.epochs, round(p.lr, 6)) for p in strategy.phases()]
     assert found == [("encoder", 7, 0.001), ("local", 63, 0.01), ("translator", 5, 0.001), ("global", 135, 0.001)]
 
