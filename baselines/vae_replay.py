@@ -23,7 +23,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.engine.union import union
 from recollect.errors import RecollectError
-from recollect.generation.latents import Latents, codes, mode, prior
+from recollect.generation.latents import codes, prior
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.multiband import Decoder, Encoder, task_codes
@@ -135,10 +135,10 @@ class VAEReplay(Strategy):
         z, b = prior(generator, n, self.latent, self.ones[task])
         return self.model.eval().decoder.images(z, b, torch.full((n,), task, device=self.device))
 
-    @torch.no_grad()
-    def latents(self, x: Tensor) -> Latents:
-        """The likeliest latents of images (N, C, H, W)."""
-        return mode(self.model.encoder.eval()(x))
+    @property
+    def encoder(self) -> Encoder:
+        """In evaluation mode."""
+        return self.model.encoder.eval()
 
     @property
     def decoder(self) -> Decoder:

@@ -34,7 +34,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.generation.latent_replay import LatentReplay
-from recollect.generation.latents import Latents, mode, posterior, prior
+from recollect.generation.latents import Latents, posterior, prior
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.laplacian import laplacian_l1
@@ -287,10 +287,10 @@ class AdaptAlignVAE(Strategy):
         z, b = prior(generator, n, self.latent, self.ones[task])
         return self.world.eval().images(z, b, torch.full((n,), task, device=self.device))
 
-    @torch.no_grad()
-    def latents(self, x: Tensor) -> Latents:
-        """The likeliest latents of images (N, C, H, W)."""
-        return mode(self.model.encoder.eval()(x))
+    @property
+    def encoder(self) -> Encoder:
+        """In evaluation mode."""
+        return self.model.encoder.eval()
 
     @property
     def decoder(self) -> Decoder:

@@ -7,11 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from recollect.generation.latents import Latents
-from recollect.models.multiband import Decoder
+from recollect.generation.latents import Latents, mode, posterior
+from recollect.models.multiband import Decoder, Encoder
 
-HOOK = "latents"
-"""The method by whose name such generators are known."""
+HOOK = "encoder"
+"""The property by whose name such generators are known."""
 
 
 class Encodes(Protocol):
@@ -25,22 +25,27 @@ class Encodes(Protocol):
     encoder_is_local: bool
 
     @property
+    def encoder(self) -> Encoder:
+        """In evaluation mode."""
+
+    @property
     def decoder(self) -> Decoder:
         """The continual model, in evaluation mode."""
-
-    def latents(self, x: Tensor) -> Latents:
-        """The likeliest latents of images (N, C, H, W)."""
 
 
 @torch.no_grad()
 def reconstruct(encoder: Encodes, decoder: Encodes, x: Tensor, task: int) -> Tensor:
     """Images (N, C, H, W) of a task through the encoder of one model and the decoder of another, or the same."""
-    z, b = encoder.latents(x)
-    return decoder.decoder.images(z, b, torch.full((len(z),), task, device=z.device))
+    latents = mode(encoder.encoder(x))
+    return decoder.decoder.images(*latents, _numbers(latents, task))
 
 
 @torch.no_grad()
-def aligned(encoder: Encodes, decoder: Encodes, x: Tensor, task: int) -> Tensor:
-    """Where images (N, C, H, W) of a task lie in Z, (N, dim), by the translator of the decoder's model."""
-    z, b = encoder.latents(x)
-    return decoder.decoder.translator(z, b, torch.full((len(z),), task, device=z.device))
+def aligned(encoder: Encodes, decoder: Encodes, x: Tensor, task: int, generator: torch.Generator) -> Tensor:
+    """Where images (N, C, H, W) of a task lie in Z, (N, dim): a posterior sample, translated by the decoder."""
+    latents = posterior(encoder.encoder(x), generator)
+    return decoder.decoder.translator(*latents, _numbers(latents, task))
+
+
+def _numbers(latents: Latents, task: int) -> Tensor:
+    return torch.full((len(latents.z),), task, device=latents.z.device)
