@@ -7,8 +7,8 @@ from torch import nn
 from recollect.errors import RecollectError
 from recollect.models.multiband_gan import Critic, Generator, gradient_penalty
 
-# side: image channels; (channels / f, side) of the first map; transposed convolutions (channels / f, kernel, stride, pad-
-# ding, output padding), 0 for the image; convolutions of the critic (channels / f, kernel, stride, padding, side).
+# side: image channels; (channels / f, side) of the first map; transposed convolutions (channels / f, kernel,
+# stride, padding, output padding), 0 for the image; the critic's (channels / f, kernel, stride, padding, side).
 SIZES = {
     8: (1, (4, 2), [(2, 4, 2, 1, 0), (1, 4, 2, 1, 0), (0, 3, 1, 1, 0)], [(1, 4, 2, 1, 4), (2, 4, 2, 1, 2)]),
     28: (
