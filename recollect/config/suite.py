@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from recollect.config.published import Published
 from recollect.config.schema import ConfigError, origin, read_yaml, suggestion, validate
 from recollect.config.signature import (
     REQUIRED,
@@ -20,6 +21,7 @@ from recollect.config.signature import (
     check_values,
     dataclass_parameters,
 )
+from recollect.config.suite_tables import check_published, check_tables, complete_table
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
 from recollect.scenarios.manifest import OPTIONS
 
@@ -59,7 +61,9 @@ class Suite:
                 suite.method(method, scenario)
         suite._check_overrides()
         suite._check_extractors()
-        suite._check_tables()
+        check_tables(suite.config, suite.files)
+        if suite._published is not None:
+            check_published(suite.config, suite.files, suite._published, suite._methods, suite._scenarios)
         return suite
 
     # Simple values -------------------------------------------------------------------------------
@@ -254,49 +258,16 @@ class Suite:
                 where = origin(["overrides", name], self.files)
                 raise ConfigError(f"overrides.{name} in {where}: {suggestion(name, sorted(self._methods))}")
 
-    def _check_tables(self) -> None:
-        from recollect.extractors import EXTRACTORS
-        from recollect.tables.metric_info import METRICS, SAMPLE_METRICS
-
-        ids = [table["id"] for table in self.config["tables"]]
-        for i, table in enumerate(self.config["tables"]):
-            if table["id"] in ids[:i]:
-                where = origin(["tables", i, "id"], self.files)
-                raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
-            known = {
-                "scenarios": self.config["scenarios"],
-                "methods": self.config["methods"],
-                "metrics": [*METRICS, *(f"{name}@{e}" for name in SAMPLE_METRICS for e in EXTRACTORS)],
-            }
-            for key, allowed in known.items():
-                for j, value in enumerate(table.get(key, [])):
-                    if value not in allowed:
-                        where = origin(["tables", i, key, j], self.files)
-                        raise ConfigError(
-                            f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}"
-                        )
-            methods = table.get("methods", self.config["methods"])
-            if table.get("reference") not in (None, *methods):
-                where = origin(["tables", i, "reference"], self.files)
-                hint = suggestion(table["reference"], methods)
-                raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
-
     def tables(self) -> list[dict[str, Any]]:
         """Table declarations, completed with the suite's scenarios, methods and labels."""
-        complete = []
-        for table in self.config["tables"]:
-            methods = table.get("methods", self.config["methods"])
-            complete.append(
-                {
-                    "reference": None,
-                    "note": "",
-                    **table,
-                    "scenarios": table.get("scenarios", self.config["scenarios"]),
-                    "methods": methods,
-                    "labels": {name: self.label(name) for name in methods},
-                }
-            )
-        return complete
+        tables = self.config["tables"]
+        return [complete_table(table, self.config, self.label, self._published) for table in tables]
+
+    @cached_property
+    def _published(self) -> Published | None:
+        """Published numbers, if a table asks for some."""
+        asked = any("published" in table for table in self.config["tables"])
+        return Published.load() if asked else None
 
 
 def _complete(parameters: dict[str, Parameter], values: dict[str, Any], method: str) -> dict[str, Any]:

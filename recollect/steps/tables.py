@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
+from recollect.config.published import Published
 from recollect.errors import RecollectError
 from recollect.steps.collect import expected
 from recollect.steps.places import Places
@@ -30,15 +32,31 @@ def read_collected(path: Path) -> pd.DataFrame:
 
 
 def declaration(suite: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
-    """A table's declaration with the runs that it expects."""
+    """A table's declaration with the runs that it expects and what to know about its published numbers."""
     wanted = [e for e in expected(suite) if e[0] in table["scenarios"] and e[1] in table["methods"]]
-    return {**table, "expected": wanted}
+    complete = {key: value for key, value in table.items() if key not in ("published", "published_sha256")}
+    if "published" in table:
+        complete["published_notes"] = Published.load().notes(table["published"], table["scenarios"])
+    return {**complete, "expected": wanted}
+
+
+def published_frame(table: dict[str, Any]) -> pd.DataFrame | None:
+    """The published numbers that a table asks for, in the form that `build_table` takes."""
+    if "published" not in table:
+        return None
+    published = Published.load()
+    cells = [cell for scenario in table["scenarios"] for cell in published.cells(table["published"], scenario)]
+    return pd.DataFrame([asdict(cell) for cell in cells])
 
 
 def build(suite: dict[str, Any], table: dict[str, Any], collected: pd.DataFrame) -> pd.DataFrame:
     """One table frame with the suite's confidence level and number of resamples."""
     return build_table(
-        collected, declaration(suite, table), confidence=suite["confidence"], n_resamples=suite["n_resamples"]
+        collected,
+        declaration(suite, table),
+        published=published_frame(table),
+        confidence=suite["confidence"],
+        n_resamples=suite["n_resamples"],
     )
 
 

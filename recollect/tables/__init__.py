@@ -8,13 +8,15 @@ from recollect.tables.to_html import to_html, to_html_fragment
 from recollect.tables.to_latex import to_latex
 from recollect.tables.to_markdown import to_markdown
 from recollect.tables.to_terminal import to_terminal
-from recollect.tables.verdict import verdict
+from recollect.tables.verdict import Reproduced, Verdict, verdict
 from recollect.tables.write import table_paths, write_table
 
 __all__ = [
     "METRICS",
     "MetricInfo",
+    "Reproduced",
     "TableSpec",
+    "Verdict",
     "build_table",
     "from_csv",
     "metric_info",

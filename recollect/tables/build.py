@@ -1,6 +1,5 @@
 """From the collected frame to the one tidy frame that every rendering of a table reads."""
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,56 +9,14 @@ from recollect.stats import compare_paired_rows, holm, mean_interval_rows
 from recollect.stats.paired import NO_PAIRS
 from recollect.tables.cells import Cell, make_cell
 from recollect.tables.collected import CellKey, index_collected
+from recollect.tables.columns import COLUMNS, DEFAULTS, Row
+from recollect.tables.compare import add_published, with_published_only
 from recollect.tables.declaration import TableSpec, parse_declaration
 from recollect.tables.metric_info import metric_info
-from recollect.tables.published import NOTHING, index_published
-from recollect.tables.verdict import verdict
+from recollect.tables.published import index_published
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NAN = math.nan
-
-# Column and the value it has until something is computed for the cell; the order is the frame's.
-DEFAULTS: Mapping[str, Any] = {
-    "table": "",
-    "scenario": "",
-    "method": "",
-    "label": "",
-    "metric": "",
-    "unit": "",
-    "direction": "",
-    "status": "",
-    "reason": "",
-    "n_seeds": 0,
-    "n_expected": 0,
-    "seeds": None,
-    "values": None,
-    "mean": NAN,
-    "ci_low": NAN,
-    "ci_high": NAN,
-    "std": NAN,
-    "published": NAN,
-    "published_std": NAN,
-    "published_source": "",
-    "difference": NAN,
-    "verdict": "",
-    "reference": "",
-    "n_pairs": 0,
-    "diff_ref": NAN,
-    "diff_ref_low": NAN,
-    "diff_ref_high": NAN,
-    "p_t": NAN,
-    "p_holm": NAN,
-    "effect": NAN,
-    "paired_note": "",
-    "confidence": NAN,
-    "n_resamples": 0,
-    "bootstrap_seed": 0,
-}
-COLUMNS = tuple(DEFAULTS)
-
-Row = dict[str, Any]
 
 
 def build_table(
@@ -73,12 +30,14 @@ def build_table(
 ) -> "pd.DataFrame":
     """Build the tidy table: one row per scenario x method x metric, columns as in `DEFAULTS`.
 
-    Values are in the unit of the data (`unit`); every planned seed is in `seeds` or named in `reason`.
+    Values are in the unit of the data (`unit`); every planned seed is in `seeds` or named in `reason`. Methods
+    that only the published frame has follow at the end of their scenario.
 
     Args:
         collected: tidy frame with scenario, method, seed, metric, value, status, reason.
         declaration: the table as the suite declares it, see `TableSpec`.
-        published: published numbers with scenario, method, metric, value, std, source.
+        published: published numbers with scenario, method, metric, value, std, source; may have more,
+            see `recollect.tables.published`.
         confidence, n_resamples: coverage and number of resamples of the bootstrap intervals.
         seed: the config seed; same seed and same data give the same bytes.
 
@@ -98,9 +57,10 @@ def build_table(
         _add_comparisons(rows, cells, spec, options)
         _add_holm(rows, spec)
     references = index_published(published, spec)
-    for key, row in rows.items():
+    rows = with_published_only(rows, references, spec)
+    add_published(rows, references, spec)
+    for row in rows.values():
         row.update(confidence=confidence, n_resamples=n_resamples, bootstrap_seed=seed)
-        _add_published(row, *references.get(key, NOTHING))
     return pd.DataFrame(list(rows.values()), columns=list(COLUMNS))
 
 
@@ -170,9 +130,3 @@ def _add_holm(rows: dict[CellKey, Row], spec: TableSpec) -> None:
             family = [rows[scenario, method, metric] for method in others]
             for row, adjusted in zip(family, holm([row["p_t"] for row in family]), strict=True):
                 row["p_holm"] = float(adjusted)
-
-
-def _add_published(row: Row, value: float, std: float, source: str) -> None:
-    row.update(published=value, published_std=std, published_source=source)
-    row.update(difference=row["mean"] - value)
-    row.update(verdict=verdict(value, row["ci_low"], row["ci_high"], row["n_seeds"]))

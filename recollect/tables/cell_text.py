@@ -1,12 +1,10 @@
 """The words and numbers of a single cell, the same in every format."""
 
 import math
-from typing import Any
 
 from recollect.stats import paired
-from recollect.tables.metric_info import metric_info
-
-Row = dict[str, Any]
+from recollect.tables.columns import Row
+from recollect.tables.metric_info import MetricInfo, metric_info
 
 NOTHING = "-"
 
@@ -45,13 +43,22 @@ def _test_text(row: Row) -> str:
     return p if math.isnan(row["effect"]) else f"{p}, d={row['effect']:+.2f}"
 
 
-def published_texts(row: Row) -> tuple[str, str, str]:
-    """Published value, reproduced minus published, and verdict."""
+def published_text(row: Row) -> str:
+    """The published value with its standard deviation, with no more digits than were published."""
     info = metric_info(row["metric"])
     if math.isnan(row["published"]):
-        return NOTHING, NOTHING, str(row["verdict"])
-    value = info.show(row["published"])
-    if not math.isnan(row["published_std"]):
-        value += f" ± {info.show(row['published_std'])}"
-    gap = NOTHING if math.isnan(row["difference"]) else info.show(row["difference"], sign=True)
-    return value, gap, str(row["verdict"])
+        return NOTHING
+    value = _short(row["published"], info)
+    return value if math.isnan(row["published_std"]) else f"{value} ± {_short(row['published_std'], info)}"
+
+
+def difference_text(row: Row) -> str:
+    """Reproduced minus published."""
+    if math.isnan(row["difference"]):
+        return NOTHING
+    return metric_info(row["metric"]).show(row["difference"], sign=True)
+
+
+def _short(value: float, info: MetricInfo) -> str:
+    text = info.show(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,5 +1,6 @@
 """A table as a suite file declares it, checked."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ class TableSpec:
     """One table: its rows (methods) and columns (metrics) for each scenario.
 
     `expected` maps (scenario, method) to the seeds that were planned; None where the suite does
-    not say, and then the seeds found in the collected frame are taken as the plan.
+    not say, and then the seeds found in the collected frame are taken as the plan. `agreement` maps
+    metrics, without `@<extractor>`, to how far from a published value still agrees with it, see
+    `recollect.tables.verdict`; `published_notes` is what readers should know about published values.
     """
 
     id: str
@@ -28,10 +31,16 @@ class TableSpec:
     note: str
     labels: Mapping[str, str]
     expected: Mapping[tuple[str, str], tuple[int, ...]] | None
+    agreement: Mapping[str, float]
+    published_notes: tuple[str, ...]
 
     def label(self, method: str) -> str:
         """Name of a method as readers see it."""
         return self.labels.get(method, method)
+
+    def threshold(self, metric: str) -> float:
+        """How far from its published value a metric still agrees with it; NaN if that is not said."""
+        return self.agreement.get(metric.partition("@")[0], math.nan)
 
 
 def parse_declaration(declaration: Mapping[str, Any]) -> TableSpec:
@@ -55,6 +64,8 @@ def parse_declaration(declaration: Mapping[str, Any]) -> TableSpec:
         note=str(declaration.get("note") or ""),
         labels={str(key): str(text) for key, text in (declaration.get("labels") or {}).items()},
         expected=_expected(declaration.get("expected"), where),
+        agreement=_agreement(declaration.get("agreement") or {}, where),
+        published_notes=tuple(map(str, declaration.get("published_notes") or ())),
     )
     for metric in spec.metrics:
         metric_info(metric)
@@ -81,6 +92,17 @@ def _names(declaration: Mapping[str, Any], key: str, where: str) -> tuple[str, .
     if twice:
         raise RecollectError(f"{where}: '{key}' names {', '.join(twice)} more than once; keep one.")
     return names
+
+
+def _agreement(value: Any, where: str) -> dict[str, float]:
+    try:
+        found = {str(metric): float(threshold) for metric, threshold in value.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise RecollectError(f"{where}: 'agreement' maps metrics to numbers, got {value!r}.") from None
+    for metric, threshold in found.items():
+        if not 0 < threshold < math.inf:
+            raise RecollectError(f"{where}: 'agreement' of {metric} must be above zero, got {threshold}.")
+    return found
 
 
 def _expected(value: Any, where: str) -> dict[tuple[str, str], tuple[int, ...]] | None:

@@ -1,9 +1,12 @@
 """The notes under a table: how every number in it was made."""
 
+import math
+
 from recollect.stats.holm import smallest_wilcoxon_p
-from recollect.tables.cell_text import Row
+from recollect.tables.columns import Row
 from recollect.tables.declaration import TableSpec
 from recollect.tables.metric_info import metric_info
+from recollect.tables.verdict import threshold_text
 
 
 def table_notes(records: list[Row], spec: TableSpec) -> tuple[str, ...]:
@@ -13,16 +16,12 @@ def table_notes(records: list[Row], spec: TableSpec) -> tuple[str, ...]:
         info = metric_info(metric)
         better = "higher" if info.direction == "up" else "lower"
         notes.append(f"{info.label} ({info.name}): {info.definition} {better.capitalize()} is better.")
-    if any(metric_info(metric).unit == "%" for metric in spec.metrics):
+    if any("R[" in metric_info(metric).definition for metric in spec.metrics):
         notes.append("R[t,i]: accuracy on task i after training task t, i and t from 1 to T.")
     notes += _interval_notes(records)
     if spec.reference is not None:
         notes.append(_comparison_note(records, spec))
-    sources = sorted({row["published_source"] for row in records if row["published_source"]})
-    if sources:
-        notes.append("Verdict: where the published value lies relative to the reproduced interval.")
-        notes.append(f"Published values: {'; '.join(sources)}.")
-    return tuple(notes)
+    return (*notes, *_published_notes(records, spec))
 
 
 def _interval_notes(records: list[Row]) -> list[str]:
@@ -41,6 +40,29 @@ def _interval_notes(records: list[Row]) -> list[str]:
             " in 100 with 3 seeds, 84 with 5, 90 with 10."
         )
     return notes
+
+
+def _published_notes(records: list[Row], spec: TableSpec) -> list[str]:
+    known = [row for row in records if not math.isnan(row["published"])]
+    if not known:
+        return []
+    limits = [_threshold_note(row) for row in known if not math.isnan(row["agreement"])]
+    near = f", or if they are no further apart than {', '.join(dict.fromkeys(limits))}" if limits else ""
+    text = (
+        "Difference: reproduced minus published. Verdict: the two agree if the published value lies in the"
+        f" reproduced interval{near}; else the reproduced value is better or worse."
+    )
+    if any(row["n_seeds"] == 1 for row in known):
+        text += " One seed gives no interval" + (", then only the threshold counts." if limits else ".")
+    sources = sorted({row["published_source"] for row in known if row["published_source"]})
+    notes = [text, f"Published values: {'; '.join(sources)}."] if sources else [text]
+    return [*notes, *spec.published_notes]
+
+
+def _threshold_note(row: Row) -> str:
+    info = metric_info(row["metric"])
+    amount = threshold_text(row["agreement"], info)
+    return f"{amount} {'of' if info.unit == '%' else 'of the published'} {info.label}"
 
 
 def _comparison_note(records: list[Row], spec: TableSpec) -> str:

@@ -6,9 +6,11 @@ Renderers only place and escape these texts, so no format can say something anot
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from recollect.tables.cell_text import Row, delta_text, mean_text, published_texts
+from recollect.tables.cell_text import NOTHING, delta_text, difference_text, mean_text, published_text
+from recollect.tables.columns import Row
 from recollect.tables.declaration import TableSpec, parse_declaration
 from recollect.tables.footnotes import table_notes
 from recollect.tables.metric_info import MetricInfo, metric_info
@@ -29,12 +31,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Section:
-    """One scenario: rows of (label, cells), and notes `(a) ...` to its cells."""
+    """One scenario: rows of (label, cells), and notes `(a) ...` to its cells.
+
+    has_published: whether metrics have several columns, and headings therefore two lines.
+    """
 
     scenario: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     notes: tuple[str, ...]
+    has_published: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,28 +65,39 @@ def make_layout(frame: "pd.DataFrame", declaration: Mapping[str, Any]) -> Layout
 def wrap_columns(section: Section, width: int, gap: int = 2) -> list[Section]:
     """Split a section into blocks of columns that fit a width in characters, row labels repeated.
 
-    Means come first, then published values, then differences, so that the first block is the result.
+    Means and published values come first, then differences to the reference, so that the first block is the
+    result. What belongs to one metric stays in one block where it fits.
     """
-    order = sorted(range(len(section.columns)), key=lambda i: _BLOCK_ORDER[section.columns[i].kind])
     label_width = max(len(label) for label, _ in section.rows)
     blocks: list[list[int]] = [[]]
-    used = label_width
-    for i in order:
-        wide = gap + column_width(section, i)
-        if blocks[-1] and used + wide > width:
-            blocks.append([])
-            used = label_width
-        blocks[-1].append(i)
-        used += wide
+    used, was_split = label_width, False
+    for together in _groups(section):
+        wide = [gap + column_width(section, i) for i in together]
+        fits_alone = label_width + sum(wide) <= width
+        starts_block = was_split or (fits_alone and used + sum(wide) > width)
+        for i, wide_i in zip(together, wide, strict=True):
+            if blocks[-1] and (starts_block or used + wide_i > width):
+                blocks.append([])
+                used = label_width
+            starts_block = False
+            blocks[-1].append(i)
+            used += wide_i
+        was_split = not fits_alone
     return [_take(section, block) for block in blocks]
 
 
+def _groups(section: Section) -> list[list[int]]:
+    """Columns that belong together: those of a metric, but for differences to the reference, which come last."""
+    kinds = [(column.kind == "delta", column.group) for column in section.columns]
+    order = sorted(range(len(kinds)), key=lambda i: kinds[i][0])
+    return [list(together) for _, together in groupby(order, key=lambda i: kinds[i])]
+
+
 def column_width(section: Section, i: int) -> int:
-    """Characters of the widest text in a column, its full heading included."""
-    return max(len(section.columns[i].full), *(len(cells[i]) for _, cells in section.rows))
-
-
-_BLOCK_ORDER = {"seeds": 0, "mean": 1, "published": 2, "delta": 3}
+    """Characters of the widest text in a column, its heading included."""
+    column = section.columns[i]
+    heads = (column.group, column.head) if section.has_published else (column.full,)
+    return max(*map(len, heads), *(len(cells[i]) for _, cells in section.rows), 0)
 
 
 def _take(section: Section, block: list[int]) -> Section:
@@ -89,33 +106,37 @@ def _take(section: Section, block: list[int]) -> Section:
 
 
 def _section(scenario: str, cells: dict[tuple[str, str, str], Row], spec: TableSpec) -> Section:
+    methods = list(dict.fromkeys(method for where, method, _ in cells if where == scenario))
     published = {
         metric
         for metric in spec.metrics
-        if not all(math.isnan(cells[scenario, method, metric]["published"]) for method in spec.methods)
+        if not all(math.isnan(cells[scenario, method, metric]["published"]) for method in methods)
     }
     columns = [Column("", "Seeds", "Seeds", "seeds")]
     for metric in spec.metrics:
         columns += _columns(metric_info(metric), metric in published, spec)
     notes: dict[str, str] = {}
     rows = []
-    for method in spec.methods:
+    for method in methods:
         mine = [cells[scenario, method, metric] for metric in spec.metrics]
         texts = [_seeds_text(mine)]
         for row in mine:
             texts += _texts(row, mine, row["metric"] in published, notes)
-        rows.append((spec.label(method), tuple(texts)))
+        rows.append((mine[0]["label"], tuple(texts)))
     written = tuple(f"({mark}) {text}" for text, mark in notes.items())
-    return Section(scenario, tuple(columns), tuple(rows), written)
+    return Section(scenario, tuple(columns), tuple(rows), written, bool(published))
 
 
 def _columns(info: MetricInfo, with_published: bool, spec: TableSpec) -> list[Column]:
     group = info.heading
     columns = [Column(group, "mean [interval]", group, "mean")]
     if with_published:
-        columns.append(Column(group, "published", f"{info.label}, published", "published"))
-        columns.append(Column(group, "difference", f"{info.label}, reproduced - published", "published"))
-        columns.append(Column(group, "verdict", f"{info.label}, verdict", "published"))
+        columns = [
+            Column(group, "published", f"{info.label}, published", "published"),
+            Column(group, "reproduced [interval]", f"{group}, reproduced", "mean"),
+            Column(group, "difference", f"{info.label}, difference", "published"),
+            Column(group, "verdict", f"{info.label}, verdict", "published"),
+        ]
     if spec.reference is not None:
         versus = f"vs {spec.label(spec.reference)}"
         columns.append(Column(group, f"Δ {versus}", f"Δ {info.label} {versus}", "delta"))
@@ -123,19 +144,25 @@ def _columns(info: MetricInfo, with_published: bool, spec: TableSpec) -> list[Co
 
 
 def _texts(row: Row, mine: list[Row], with_published: bool, notes: dict[str, str]) -> list[str]:
-    """The cells of one metric; a cell that is not whole gets a mark and a note."""
-    text = mean_text(row)
+    """The cells of one metric; one that is not whole or needs explaining gets a mark and a note."""
+    mean = mean_text(row)
     if 1 < row["n_seeds"] < _seeds_used(mine):
-        text += f" (n={row['n_seeds']})"
-    if row["reason"]:
-        note = f"{row['label']}: {row['reason']}."
-        text += f" ({_mark(notes, note)})"
-    texts = [text]
+        mean += f" (n={row['n_seeds']})"
+    parts = [(mean, row["reason"])]
     if with_published:
-        texts += published_texts(row)
+        parts = [
+            (published_text(row), row["published_note"]),
+            *parts,
+            (difference_text(row), ""),
+            (row["verdict"], row["verdict_note"]),
+        ]
     if row["reference"]:
-        texts.append(delta_text(row))
-    return texts
+        parts.append((delta_text(row), ""))
+    return [_marked(text, note, str(row["label"]), notes) for text, note in parts]
+
+
+def _marked(text: str, note: str, label: str, notes: dict[str, str]) -> str:
+    return f"{text} ({_mark(notes, f'{label}: {note}.')})" if note else text
 
 
 def _mark(notes: dict[str, str], text: str) -> str:
@@ -155,4 +182,6 @@ def _seeds_used(mine: list[Row]) -> int:
 
 def _seeds_text(mine: list[Row]) -> str:
     used, planned = _seeds_used(mine), max(int(row["n_expected"]) for row in mine)
+    if used == planned == 0:
+        return NOTHING
     return str(used) if used == planned else f"{used} of {planned}"

@@ -4,8 +4,8 @@ import io
 from typing import TYPE_CHECKING
 
 from recollect.errors import RecollectError
-from recollect.tables.build import COLUMNS, DEFAULTS
 from recollect.tables.collected import require_columns
+from recollect.tables.columns import COLUMNS, DEFAULTS
 
 if TYPE_CHECKING:
     import pandas as pd

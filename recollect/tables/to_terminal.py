@@ -31,9 +31,17 @@ def to_terminal(frame: "pd.DataFrame", declaration: Mapping[str, Any], *, width:
 def _block(block: Section) -> list[str]:
     widths = [column_width(block, i) for i in range(len(block.columns))]
     label_width = max(len(block.scenario), *(len(label) for label, _ in block.rows))
-    head = _line(block.scenario, [column.full for column in block.columns], label_width, widths)
+    heads = [_line(block.scenario, [column.full for column in block.columns], label_width, widths)]
+    if block.has_published:
+        heads = [_line("", _once([column.group for column in block.columns]), label_width, widths)]
+        heads.append(_line(block.scenario, [column.head for column in block.columns], label_width, widths))
     body = [_line(label, list(cells), label_width, widths) for label, cells in block.rows]
-    return [head, "-" * len(head), *body]
+    return [*heads, "-" * len(heads[-1]), *body]
+
+
+def _once(groups: list[str]) -> list[str]:
+    """A group over its first column only."""
+    return [group if i == 0 or groups[i - 1] != group else "" for i, group in enumerate(groups)]
 
 
 def _line(label: str, cells: list[str], label_width: int, widths: list[int]) -> str:

@@ -101,17 +101,17 @@ def test_without_a_plan_the_seeds_found_are_the_plan(collected, declaration):
 def test_one_seed_has_no_interval(collected, declaration, published):
     row = cell(build_table(collected, declaration, published=published), "joint")
     assert math.isnan(row["ci_low"])
-    assert row["verdict"] == "one seed: no interval"
+    assert row["verdict"] == "equal, one seed"
 
 
 def test_verdicts_and_differences(collected, declaration, published):
     frame = build_table(collected, declaration, published=published)
     verdicts = {m: cell(frame, m)["verdict"] for m in declaration["methods"]}
     assert verdicts == {
-        "naive": "above interval",
-        "joint": "one seed: no interval",
-        "derpp": "inside interval",
-        "lwf": "below interval",
+        "naive": "worse by 10.00 points",
+        "joint": "equal, one seed",
+        "derpp": "agrees within interval",
+        "lwf": "better by 18.50 points",
         "ewc": "no published value",
         "gr": "no reproduced value",
     }

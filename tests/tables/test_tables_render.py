@@ -78,17 +78,17 @@ def test_cells_say_what_they_should(frame, declaration):
     rows = {
         label: dict(zip((c.full for c in section.columns), cells, strict=True)) for label, cells in section.rows
     }
-    assert rows["Naive"]["Accuracy (%) ↑"] == "20.00 [18.80, 21.20]"
+    assert rows["Naive"]["Accuracy (%) ↑, reproduced"] == "20.00 [18.80, 21.20]"
     assert rows["Naive"]["Δ Accuracy vs Naive"] == "reference"
     assert rows["LwF_{a|b}*"]["Seeds"] == "4 of 5"
-    assert re.fullmatch(r"28\.50 \[[\d., ]+\] \(\w\)", rows["LwF_{a|b}*"]["Accuracy (%) ↑"])
-    assert rows["joint"]["Accuracy (%) ↑"] == "97.00 (one seed)"
+    assert re.fullmatch(r"28\.50 \[[\d., ]+\] \(\w\)", rows["LwF_{a|b}*"]["Accuracy (%) ↑, reproduced"])
+    assert rows["joint"]["Accuracy (%) ↑, reproduced"] == "97.00 (one seed)"
     assert rows["joint"]["Δ Accuracy vs Naive"] == "+77.00 (one pair)"
     assert rows["joint"]["Forgetting (max) (%) ↓"] == "no value (a)"
-    assert rows["ewc"]["Accuracy (%) ↑"] == "failed (c)"
-    assert rows["gr"]["Accuracy (%) ↑"] == "not run (d)"
-    assert rows["DER++"]["Accuracy, published"] == "88.00 ± 1.00"
-    assert rows["DER++"]["Accuracy, verdict"] == "inside interval"
+    assert rows["ewc"]["Accuracy (%) ↑, reproduced"] == "failed (c)"
+    assert rows["gr"]["Accuracy (%) ↑, reproduced"] == "not run (d)"
+    assert rows["DER++"]["Accuracy, published"] == "88 ± 1"
+    assert rows["DER++"]["Accuracy, verdict"] == "agrees within interval"
     assert re.fullmatch(r"\+68\.00 \[.*\], p<0\.001, d=\+\d+\.\d\d", rows["DER++"]["Δ Accuracy vs Naive"])
     assert "(c) ewc: failed: seeds 0, 1, 2, 3, 4: out of memory." in section.notes
 

@@ -1,0 +1,101 @@
+"""The tables of a suite: names they may use, published numbers they ask for, and what they leave to the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recollect.config.published import Published
+from recollect.config.schema import ConfigError, origin, suggestion
+
+Config = Mapping[str, Any]
+
+
+def check_tables(config: Config, files: Sequence[Path]) -> None:
+    """Check that tables have files of their own and name only what the suite runs.
+
+    Raises:
+        ConfigError: naming the table's key, the file and what is allowed.
+    """
+    from recollect.extractors import EXTRACTORS
+    from recollect.tables.metric_info import METRICS, SAMPLE_METRICS
+
+    metrics = [*METRICS, *(f"{name}@{e}" for name in SAMPLE_METRICS for e in EXTRACTORS)]
+    known = {"scenarios": config["scenarios"], "methods": config["methods"], "metrics": metrics}
+    ids = [table["id"] for table in config["tables"]]
+    for i, table in enumerate(config["tables"]):
+        if table["id"] in ids[:i]:
+            where = origin(["tables", i, "id"], files)
+            raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
+        for key, allowed in known.items():
+            for j, value in enumerate(table.get(key, [])):
+                if value not in allowed:
+                    where = origin(["tables", i, key, j], files)
+                    raise ConfigError(f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}")
+        methods = table.get("methods", config["methods"])
+        if table.get("reference") not in (None, *methods):
+            where = origin(["tables", i, "reference"], files)
+            hint = suggestion(table["reference"], methods)
+            raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
+        _check_agreement(i, table, files)
+
+
+def check_published(
+    config: Config, files: Sequence[Path], published: Published, methods: Config, scenarios: Config
+) -> None:
+    """Check the published numbers that tables ask for.
+
+    Args:
+        config: the suite.
+        files: where it was read from.
+        published: all published numbers.
+        methods, scenarios: all there are, by name.
+
+    Raises:
+        ConfigError: an unknown paper, or one without numbers for a table; a mapping that is wrong.
+    """
+    for i, table in enumerate(config["tables"]):
+        if "published" not in table:
+            continue
+        where = f"tables[{i}].published in {origin(['tables', i, 'published'], files)}"
+        try:
+            published.check(table["published"], methods, scenarios)
+            for scenario in table.get("scenarios", config["scenarios"]):
+                there = sorted({cell.metric for cell in published.cells(table["published"], scenario)})
+                if not set(there) & set(table["metrics"]):
+                    raise ConfigError(f"for {scenario} there is only {', '.join(there)}: add one to the metrics")
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_agreement(i: int, table: Config, files: Sequence[Path]) -> None:
+    where = f"tables[{i}].agreement in {origin(['tables', i, 'agreement'], files)}"
+    if table.get("agreement") and "published" not in table:
+        raise ConfigError(f"{where} means nothing without published numbers: add published")
+    metrics = [metric.partition("@")[0] for metric in table["metrics"]]
+    for name in table.get("agreement", {}):
+        if name not in metrics:
+            raise ConfigError(f"{where} has {name!r}: {suggestion(name, metrics)}")
+
+
+def complete_table(
+    table: Config, config: Config, label: Callable[[str], str], published: Published | None
+) -> dict[str, Any]:
+    """A table's declaration with the suite's scenarios, methods and labels.
+
+    One with published numbers gets their hash, so that a change of them makes the table anew.
+    """
+    methods = table.get("methods", config["methods"])
+    scenarios = table.get("scenarios", config["scenarios"])
+    complete = {
+        "reference": None,
+        "note": "",
+        **table,
+        "scenarios": scenarios,
+        "methods": methods,
+        "labels": {name: label(name) for name in methods},
+    }
+    if "published" in table and published is not None:
+        complete["published_sha256"] = published.digest(table["published"], scenarios)
+    return complete
