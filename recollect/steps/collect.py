@@ -26,7 +26,20 @@ def _rows(scenario: str, method: str, run: dict[str, Any]) -> Iterator[tuple[Any
         yield (*key, "", "", run["status"], run["reason"])
         return
     for name, value in sorted({**run["metrics"], **run["costs"]}.items()):
-        yield (*key, name, repr(value), "ok", "")
+        yield (*key, name, repr(value), "ok", _remark(name, run))
+
+
+def _remark(name: str, run: dict[str, Any]) -> str:
+    """What must be said wherever a value is shown; empty for most."""
+    made = run.get("generation", {})
+    if not (made.get("rank_deficient") and name.startswith("fid")):
+        return ""
+    few, many = min(made["n_generated"]), max(made["n_generated"])
+    images = f"{few}" if few == many else f"{few} to {many}"
+    return (
+        f"singular covariances, {images} samples per task for {made['feature_dim']} features: this FID depends on "
+        "the number of samples and compares with FIDs of the same number only"
+    )
 
 
 def _metrics(places: Places, scenario: str, method: str, partial: bool) -> dict[int, dict[str, Any]]:

@@ -12,7 +12,9 @@ _WORST_FIRST = ("failed", "diverged", NO_VALUE, "not run")
 
 @dataclass(frozen=True)
 class Cell:
-    """Values by seed (sorted), number of planned seeds, status and reason.
+    """Values by seed (sorted), number of planned seeds, status, and the reason why seeds are missing.
+
+    The reason also says what must be known of the values that are there; so it may go with `ok`.
 
     status: `ok`, `partial` (some planned seeds are missing), or with no seed at all the worst of
     `failed`, `diverged`, `no value` (ran well, but this metric is absent or NaN), `not run`.
@@ -32,6 +34,7 @@ def make_cell(found: Collected, spec: TableSpec, scenario: str, method: str, met
     used = {seed: values[seed] for seed in planned if math.isfinite(values.get(seed, math.nan))}
     missing = {seed: _why_missing(runs.get(seed), metric) for seed in planned if seed not in used}
     parts = _sentences(missing)
+    parts += _remarks(found.remarks.get((scenario, method, metric), {}), list(used))
     extra = sorted(set(runs) - set(planned))
     if extra:
         parts.append(f"left out, not planned by the suite: {_seeds(extra)}")
@@ -75,6 +78,15 @@ def _sentences(missing: dict[int, RunState]) -> list[str]:
         joint = " " if reason.startswith(("at ", "in ", "after ")) else ": "
         clauses.append(f"{state.status}: {_seeds(alike[state])}{joint if reason else ''}{reason}")
     return clauses
+
+
+def _remarks(remarks: dict[int, str], used: list[int]) -> list[str]:
+    """One clause per remark on values that are used, naming its seeds where it does not hold for all."""
+    alike: dict[str, list[int]] = {}
+    for seed in used:
+        if seed in remarks:
+            alike.setdefault(" ".join(remarks[seed].split()), []).append(seed)
+    return [text if seeds == used else f"{_seeds(seeds)}: {text}" for text, seeds in alike.items()]
 
 
 def _seeds(seeds: list[int]) -> str:

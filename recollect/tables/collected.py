@@ -28,10 +28,14 @@ class RunState(NamedTuple):
 
 @dataclass(frozen=True)
 class Collected:
-    """Values per (scenario, method, metric) and seed; run states per (scenario, method) and seed."""
+    """Values per (scenario, method, metric) and seed; run states per (scenario, method) and seed.
+
+    `remarks`, keyed as values, are the reasons of rows that are ok: what must be said beside the value.
+    """
 
     values: dict[CellKey, dict[int, float]]
     runs: dict[RunKey, dict[int, RunState]]
+    remarks: dict[CellKey, dict[int, str]]
 
 
 def index_collected(collected: "pd.DataFrame", spec: TableSpec) -> Collected:
@@ -42,7 +46,7 @@ def index_collected(collected: "pd.DataFrame", spec: TableSpec) -> Collected:
             there twice, or a run is reported both as finished and as not finished.
     """
     require_columns(collected, COLUMNS, "the collected frame")
-    found = Collected({}, {})
+    found = Collected({}, {}, {})
     mine = collected["scenario"].isin(spec.scenarios) & collected["method"].isin(spec.methods)
     part = collected.loc[mine, list(COLUMNS)]
     for row in zip(*(part[column].tolist() for column in COLUMNS), strict=True):
@@ -73,7 +77,8 @@ def _add_row(
     if status not in STATUSES:
         raise RecollectError(f"{where}: unknown status {status!r}.{did_you_mean(str(status), STATUSES)}")
     key, number = (scenario, method), _seed(seed, where)
-    known = found.runs.setdefault(key, {}).setdefault(number, RunState(status, _text(reason)))
+    state = RunState(status, "" if status == "ok" else _text(reason))
+    known = found.runs.setdefault(key, {}).setdefault(number, state)
     if known.status != status:
         raise RecollectError(f"{where}: is both '{known.status}' and '{status}'; collect the suite again.")
     if status != "ok":
@@ -82,6 +87,8 @@ def _add_row(
     if number in cell:
         raise RecollectError(f"{where}: metric '{metric}' is there twice; collect the suite again.")
     cell[number] = _number(value, f"{where}, metric '{metric}'")
+    if remark := _text(reason):
+        found.remarks.setdefault((scenario, method, str(metric)), {})[number] = remark
 
 
 def _seed(value: object, where: str) -> int:

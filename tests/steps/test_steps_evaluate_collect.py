@@ -219,6 +219,27 @@ def test_every_digit_of_a_value_is_kept(places, made, suite):
     assert [float(r["value"]) for r in read(places.collected("s")) if r["metric"] == "it_per_s"] == [1 / 3]
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"), [([40, 40], "40 samples per task"), ([40, 9], "9 to 40 samples per")]
+)
+def test_an_fid_of_singular_covariances_says_so(places, suite, counts, words):
+    generation = {"extractor": "e", "extractor_sha256": "0", "feature_dim": 50, "n_generated": counts}
+    metrics = {"fid@e": 1.5, "fid_change@e": 0.5, "kid@e": 0.1}
+    for name, deficient in (("a", True), ("b", False)):
+        made = {**generation, "rank_deficient": deficient}
+        run = {"status": "ok", "reason": "", "costs": {"wall_s": 1.0}, "metrics": metrics, "generation": made}
+        stored = {"runs": [{**run, "seed": 0}, {**run, "seed": 1}]}
+        path = places.metrics("little", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(stored))
+    collect(suite, places)
+    said = {(row["method"], row["metric"]): row["reason"] for row in read(places.collected("s"))}
+    assert words in said["a", "fid@e"]
+    assert "for 50 features: this FID depends on the number of samples" in said["a", "fid@e"]
+    assert said["a", "fid_change@e"] == said["a", "fid@e"]
+    assert {key for key, text in said.items() if text} == {("a", "fid@e"), ("a", "fid_change@e")}
+
+
 def test_collect_needs_the_metrics_of_every_method(places, made, suite):
     made.run("a", 0)
     evaluate("little", "a", [0], places)

@@ -209,3 +209,41 @@ def test_missing_column_is_named(collected, declaration):
 def test_bad_published_rows_are_named(collected, declaration, published, row, words):
     with pytest.raises(RecollectError, match=words):
         build_table(collected, declaration, published=with_row(published, row))
+
+
+def remarked(frame, remarks, method="derpp", metric="avg_acc_unweighted"):
+    """The frame with a reason on rows that are ok."""
+    frame = frame.copy()
+    for seed, text in remarks.items():
+        mine = (frame["method"] == method) & (frame["metric"] == metric) & (frame["seed"] == seed)
+        frame.loc[mine, "reason"] = text
+    return frame
+
+
+def test_a_remark_on_all_seeds_is_a_reason_beside_ok(collected, declaration):
+    plain = build_table(collected, declaration)
+    frame = build_table(remarked(collected, dict.fromkeys(range(5), "few  samples")), declaration)
+    row = cell(frame, "derpp")
+    assert (row["status"], row["n_seeds"], row["reason"]) == ("ok", 5, "few samples")
+    pd.testing.assert_frame_equal(frame.drop(columns="reason"), plain.drop(columns="reason"))
+    assert cell(frame, "derpp", "forgetting_max")["reason"] == ""
+    assert cell(frame, "naive")["reason"] == ""
+
+
+def test_a_remark_on_some_seeds_names_them(collected, declaration):
+    frame = build_table(remarked(collected, {1: "few samples", 4: "few samples", 2: "another"}), declaration)
+    assert cell(frame, "derpp")["reason"] == "seeds 1, 4: few samples; seed 2: another"
+
+
+def test_a_remark_joins_the_words_for_missing_seeds(collected, declaration):
+    row = cell(build_table(remarked(collected, {0: "few samples"}, "lwf"), declaration), "lwf")
+    assert row["status"] == "partial"
+    assert row["reason"] == "4 of 5 seeds; diverged: seed 3 at task 2, step 118; seed 0: few samples"
+
+
+def test_a_remark_does_not_excuse_another_metric(collected, declaration):
+    """A run that is ok but has no value for a metric says so, whatever was remarked on its first row."""
+    part = collected[~((collected["method"] == "derpp") & (collected["metric"] == "forgetting_max"))]
+    frame = build_table(remarked(part, dict.fromkeys(range(5), "few samples")), declaration)
+    reason = cell(frame, "derpp", "forgetting_max")["reason"]
+    assert reason == "no value: seeds 0, 1, 2, 3, 4: the run has no forgetting_max"

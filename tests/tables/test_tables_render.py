@@ -196,3 +196,16 @@ def test_metrics_show_their_unit_and_sign():
 def test_unknown_metric_names_its_neighbours():
     with pytest.raises(RecollectError, match="Did you mean forgetting_max"):
         metric_info("forgeting_max")
+
+
+def test_a_whole_cell_with_a_remark_gets_a_footnote_in_every_format(collected, declaration):
+    """An FID of singular covariances has a value, an interval and words that go with it."""
+    marked = collected.copy()
+    marked.loc[(marked["method"] == "derpp") & (marked["metric"] == "forgetting_max"), "reason"] = "few samples"
+    frame = build_table(marked, declaration)
+    (section,) = make_layout(frame, declaration).sections
+    (mark,) = [note[:3] for note in section.notes if note.endswith("DER++: few samples.")]
+    (cells,) = [cells for label, cells in section.rows if label == "DER++"]
+    assert [f"] {mark}" in text for text in cells].count(True) == 1
+    for render in (to_markdown, to_html, to_latex, to_terminal):
+        assert "few samples" in render(frame, declaration)
