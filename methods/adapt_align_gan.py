@@ -15,21 +15,21 @@ generators are in evaluation mode; data outside [-1, 1] (calorimeter responses) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from recollect.engine.images import ready_images
 from recollect.engine.mixed import MixedBatches, Rows
 from recollect.engine.phases import Phase, decay
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
+from recollect.generation.continual import ContinualGenerator
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.multiband_gan import Critic, Generator, gradient_penalty
@@ -49,13 +49,20 @@ class Schedule:
     local_lr: float
     global_lr: float
     lr_decay: float
-    critic_weight_decay: float
-    penalty: float
     critic_steps: int
     replay_share: float
-    current: str
-    inversion_steps: int
-    inversion_lr: float
+    critic_weight_decay: float = 0.001
+    penalty: float = 10.0
+    current: str = "generations"
+    inversion_steps: int = 1000
+    inversion_lr: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.local_epochs, self.global_epochs, self.critic_steps) < 1:
+            raise RecollectError(
+                f"epochs is {self.local_epochs}, global_epochs {self.global_epochs}, critic_steps "
+                f"{self.critic_steps}: all must be at least 1"
+            )
 
 
 class LocalGAN(nn.Module):
@@ -66,39 +73,42 @@ class LocalGAN(nn.Module):
         self.generator, self.critic = generator, critic
 
 
-class AdaptAlignGAN(Strategy):
+class AdaptAlignGAN(ContinualGenerator):
     """Local WGAN-GP, translator warm-up, global regression.
 
     Attributes:
         model: the local generator and the critic, which goes on from task to task.
-        world: the global generator, the continual model; None before the first task ends.
         noises: (N, latent), noise of every current image in the mode ``inversion``; dropped after the task.
     """
-
-    classifies = False
 
     def __init__(self, *, schedule: Schedule, value_range: tuple[float, float], **arguments: Any) -> None:
         super().__init__(**arguments)
         self.schedule = schedule
         self.low, self.width = value_range[0], value_range[1] - value_range[0]
         self.latent = self.model.generator.latent
-        self.world: Generator | None = None
-        self.old: Generator | None = None
         self.noises: Tensor | None = None
         self.generator_optimizer: torch.optim.Optimizer | None = None
 
-    @property
-    def task(self) -> int:
-        """Number of the current task."""
-        return getattr(self.experience, "task_number", self.experience.current_experience)
+    @classmethod
+    def make(cls, setting: Setting, schedule: Schedule, *, condition: str, latent: int, features: int) -> Self:
+        """The strategy with new networks; arguments as in :func:`build`."""
+        n_ids, shape = setting.n_tasks if condition == "task" else setting.n_classes, setting.input_shape
+        generator = Generator(input_shape=shape, latent=latent, f=features, n_tasks=n_ids)
+        critic = Critic(input_shape=shape, f=features, n_classes=n_ids if condition == "class" else 0)
+        arguments = setting.arguments(LocalGAN(generator, critic).to(setting.device))
+        return cls(schedule=schedule, condition=condition, value_range=setting.value_range, **arguments)
+
+    def local_generator(self) -> Generator:
+        """The local generator, its translator included."""
+        return self.model.generator
 
     def signed(self, x: Tensor) -> Tensor:
         """Pixels of the data in [-1, 1]."""
         return (x - self.low) * (2 / self.width) - 1
 
-    def tasks(self, n: int, task: int) -> Tensor:
-        """``task`` n times."""
-        return torch.full((n,), task, device=self.device)
+    def unsigned(self, x: Tensor) -> Tensor:
+        """Generations on the scale of the data."""
+        return (x + 1) * (self.width / 2) + self.low
 
     # Phases --------------------------------------------------------------------------------------
 
@@ -109,7 +119,7 @@ class AdaptAlignGAN(Strategy):
             "parameters": self.model.critic.parameters, "lr": s.local_lr, "betas": BETAS,
             "weight_decay": s.critic_weight_decay, "lr_decay": s.lr_decay,
         }  # fmt: skip
-        if self.world is None:
+        if self.tasks_learned == 0:
             return [Phase("local", s.local_epochs + s.global_epochs, **local)]
         warm = min(s.warmup_epochs, s.global_epochs)
         joint: dict[str, Any] = {"lr": s.global_lr, "lr_decay": s.lr_decay, "batches": self.mixed_batches}
@@ -124,11 +134,11 @@ class AdaptAlignGAN(Strategy):
         if self.phase.name == "local" and self.world is not None:
             self.model.generator.load_state_dict(self.world.state_dict())
         if self.phase.name == "translator":
-            assert self.world is not None
             self.old = frozen(self.world)
             if self.schedule.current == "inversion":
                 with self.timed("noise inversion"):
-                    self.noises = self.invert()
+                    local, s = frozen(self.model.generator), self.schedule
+                    self.noises = self.invert(local, s.inversion_steps, s.inversion_lr)
 
     def enter_phase(self) -> None:
         """Only what a phase trains asks for gradients; the local phase has a second optimizer."""
@@ -151,34 +161,35 @@ class AdaptAlignGAN(Strategy):
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        if self.world is None:
-            self.world = deepcopy(self.model.generator)
-        self.old = self.noises = self.generator_optimizer = None
+        self.noises = self.generator_optimizer = None
 
     # Losses --------------------------------------------------------------------------------------
 
     def forward(self) -> Tensor:
         """Generations for the mini-batch: fakes in the local phase, without gradient."""
         if self.phase.name != "local":
-            assert self.world is not None
-            _, _, task, z = self.mbatch
-            return self.world(z, task)
+            _, _, ids, z = self.mbatch
+            return self.world(z, ids)
         with torch.no_grad():
             return self.fakes()
 
     def fakes(self) -> Tensor:
-        """As many fresh generations of the local generator as the mini-batch has images."""
-        n = len(self.mb_x)
-        z = torch.randn(n, self.latent, device=self.device)
-        return self.model.generator(z, self.tasks(n, self.task))
+        """As many fresh generations of the local generator as the mini-batch has images, of the same ids."""
+        z = torch.randn(len(self.mb_x), self.latent, device=self.device)
+        return self.model.generator(z, self.ids(self.mb_y))
 
     def training_loss(self) -> Tensor:
         """Equation 3 (the critic's) in the local phase, equations 5 and 6 in the global ones."""
         if self.phase.name != "local":
             return mse_loss(self.mb_output, self.mb_x)
-        critic, real, fake = self.model.critic, self.signed(self.mb_x), self.mb_output
+        critic, real, fake = self.critic(), self.signed(self.mb_x), self.mb_output
         penalty = gradient_penalty(critic, real, fake)
         return critic(fake).mean() - critic(real).mean() + self.schedule.penalty * penalty
+
+    def critic(self) -> Callable[[Tensor], Tensor]:
+        """D, told the classes of the mini-batch where the generator is."""
+        labels = self.mb_y
+        return self.model.critic if self.condition == "task" else lambda x: self.model.critic(x, labels)
 
     def optimizer_step(self) -> None:
         """After the critic's update, every few batches one of the generator (equation 4)."""
@@ -187,7 +198,7 @@ class AdaptAlignGAN(Strategy):
             return
         self.model.critic.requires_grad_(False)
         self.generator_optimizer.zero_grad()
-        (-self.model.critic(self.fakes()).mean()).backward()
+        (-self.critic()(self.fakes()).mean()).backward()
         self.generator_optimizer.step()
         self.model.critic.requires_grad_(True)
 
@@ -195,60 +206,56 @@ class AdaptAlignGAN(Strategy):
 
     def mixed_batches(self) -> MixedBatches:
         """Pairs of the current task beside generations of the frozen generator."""
-        self.images = ready_images(self.adapted_dataset, self.device)
-        self.counts = replay_counts(self.train_mb_size, self.task, self.schedule.replay_share, equal=True)
+        self.current, size = self.images(), self.train_mb_size
+        share, among = self.schedule.replay_share, len(self.learned)
+        self.counts = replay_counts(size, self.tasks_learned, share, equal=True, among=among)
         self.local = frozen(self.model.generator)
-        size = self.train_mb_size
         return MixedBatches(
-            iterations=-(-len(self.images) // size), rows=sum(self.counts) + size, batch_size=size,
+            iterations=-(-len(self.current) // size), rows=sum(self.counts) + size, batch_size=size,
             make_block=self.make_block, start_epoch=self.start_epoch, generator=self.generator,
         )  # fmt: skip
 
     def start_epoch(self, generator: torch.Generator) -> None:
-        """The order of the current images, where they are used; a pass starts again when it is used up."""
-        n, wanted = len(self.images), len(self.dataloader) * self.train_mb_size
+        """The order of the current images, whose noises or ids are used; a pass that starts again when used up."""
+        n, wanted = len(self.current), self.dataloader.iterations * self.train_mb_size
         passes = [torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))]
         self.order = torch.cat(passes).to(self.device)
 
     @torch.no_grad()
     def make_block(self, first: int, count: int, generator: torch.Generator) -> list[Rows]:
-        """Rows (target, task, task, z) of ``count`` iterations, each shuffled."""
-        assert self.old is not None
-        rows = sum(self.counts) + self.train_mb_size
-        z = torch.randn(count, rows, self.latent, generator=generator).to(self.device)
-        old_z, old_task = z[:, : sum(self.counts)], self.old_tasks()
-        targets = self.old(old_z.flatten(0, 1), old_task.repeat(count)).unflatten(0, (count, -1))
-        new_z, new_targets = self.current_pairs(z[:, sum(self.counts) :], first, count)
-        target, z = torch.cat([targets, new_targets], dim=1), torch.cat([old_z, new_z], dim=1)
-        task = torch.cat([old_task, self.tasks(self.train_mb_size, self.task)])
-        orders = [torch.randperm(rows, generator=generator).to(self.device) for _ in range(count)]
-        return [(target[i][o], task[o], task[o], z[i][o]) for i, o in enumerate(orders)]
+        """Rows (target, is old, id, z) of ``count`` iterations, each shuffled."""
+        n_old, size = sum(self.counts), self.train_mb_size
+        z = torch.randn(count, n_old + size, self.latent, generator=generator).to(self.device)
+        learned = torch.tensor(self.learned, device=self.device)
+        old_ids = torch.repeat_interleave(learned, torch.tensor(self.counts, device=self.device))
+        targets = self.old(z[:, :n_old].flatten(0, 1), old_ids.repeat(count)).unflatten(0, (count, -1))
+        index = self.order[first * size : (first + count) * size]
+        new_z, new_ids, new_targets = self.current_pairs(z[:, n_old:].flatten(0, 1), index)
+        target, z = _join(targets, new_targets), _join(z[:, :n_old], new_z)
+        ids = _join(old_ids.expand(count, -1), new_ids)
+        is_old = torch.arange(n_old + size, device=self.device) < n_old
+        orders = [torch.randperm(n_old + size, generator=generator).to(self.device) for _ in range(count)]
+        return [(target[i][o], is_old[o], ids[i][o], z[i][o]) for i, o in enumerate(orders)]
 
-    def old_tasks(self) -> Tensor:
-        """The old task of every replayed row of an iteration."""
-        return torch.repeat_interleave(torch.arange(self.task), torch.tensor(self.counts)).to(self.device)
-
-    def current_pairs(self, z: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
-        """Noise (count, n, latent) and images (count, n, C, H, W): generated, or real with inverted noise."""
+    def current_pairs(self, z: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise (n, latent), ids (n,) and images: generated, or real ones at ``index`` with inverted noise."""
+        ids = self.ids(self.current.labels[index])
         if self.noises is not None:
-            index = self.order[first * z.shape[1] : (first + count) * z.shape[1]]
-            images = self.signed(self.images.gather(index))
-            return self.noises[index].unflatten(0, (count, -1)), images.unflatten(0, (count, -1))
-        images = self.local(z.flatten(0, 1), self.tasks(count * z.shape[1], self.task))
-        return z, images.unflatten(0, (count, -1))
+            return self.noises[index], ids, self.signed(self.current.gather(index))
+        return z, ids, self.local(z, ids)
 
-    def invert(self) -> Tensor:
+    def invert(self, generator: Generator, steps: int, lr: float) -> Tensor:
         """For every current image the noise (N, latent) whose generation is nearest to it in squared error."""
-        images, local = ready_images(self.adapted_dataset, self.device), frozen(self.model.generator)
+        images = self.images()
         found = []
         for index in torch.arange(len(images), device=self.device).split(INVERSION_ROWS):
-            x, task = self.signed(images.gather(index)), self.tasks(len(index), self.task)
+            x, ids = self.signed(images.gather(index)), self.ids(images.labels[index])
             z = torch.randn(len(index), self.latent, device=self.device).requires_grad_(True)
-            optimizer = torch.optim.Adam([z], lr=self.schedule.inversion_lr, fused=True)
-            for _ in range(self.schedule.inversion_steps):
+            optimizer = torch.optim.Adam([z], lr=lr, fused=True)
+            for _ in range(steps):
                 optimizer.zero_grad()
                 # Summed over images: the size of a gradient against Adam's epsilon is that of one image alone.
-                (mse_loss(local(z, task), x) * len(x)).backward()
+                (mse_loss(generator(z, ids), x) * len(x)).backward()
                 optimizer.step()
             found.append(z.detach())
         return torch.cat(found)
@@ -258,13 +265,11 @@ class AdaptAlignGAN(Strategy):
     @torch.no_grad()
     def sample(self, n: int, task: int, generator: torch.Generator) -> Tensor:
         """``n`` images (n, C, H, W) of a task from the global generator, on the scale of the data."""
-        assert self.world is not None
         z = torch.randn(n, self.latent, generator=generator).to(self.device)
-        return (self.world.eval()(z, self.tasks(n, task)) + 1) * (self.width / 2) + self.low
+        return self.unsigned(self.world.eval()(z, torch.full((n,), task, device=self.device)))
 
     def snapshot(self) -> dict[str, Tensor]:
         """Global and local generator."""
-        assert self.world is not None
         return pack({"world": self.world, "local": self.model.generator})
 
     def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
@@ -274,8 +279,7 @@ class AdaptAlignGAN(Strategy):
 
     def extra_state(self) -> dict[str, Any]:
         """Global generator; inside a task also the frozen one, inverted noises and the second optimizer."""
-        nets = {name: net.state_dict() for name in ("world", "old") if (net := getattr(self, name)) is not None}
-        state: dict[str, Any] = {**nets}
+        state = super().extra_state()
         if self.noises is not None:
             state["noises"] = self.noises
         if self.generator_optimizer is not None:
@@ -284,23 +288,21 @@ class AdaptAlignGAN(Strategy):
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`extra_state` returned."""
-        for name in ("world", "old"):
-            if name not in state:
-                setattr(self, name, None)
-                continue
-            if getattr(self, name) is None:  # else the optimizer knows its parameters
-                setattr(self, name, deepcopy(self.model.generator))
-            getattr(self, name).load_state_dict(state[name])
-        if self.old is not None:
-            self.old = frozen(self.old)
+        super().load_extra_state(state)
         self.noises = state.get("noises")
         if self.generator_optimizer is not None:
             self.generator_optimizer.load_state_dict(state["optimizer"])
 
 
+def _join(old: Tensor, new: Tensor) -> Tensor:
+    """(count, a, ...) and (count * b, ...) to (count, a + b, ...)."""
+    return torch.cat([old, new.unflatten(0, (len(old), -1))], dim=1)
+
+
 def build(
     *,
     setting: Setting,
+    condition: Literal["task", "class"] = "task",
     latent: int = 100,
     features: int = 32,
     global_epochs: int = 200,
@@ -318,6 +320,7 @@ def build(
     """Adapt & Align GAN; ``epochs`` and ``lr`` of the settings are those of the local phase.
 
     Args:
+        condition: what generator (and, for classes, critic) are told, the task (as published) or the class.
         latent: dimension of the noise and of the aligned space.
         features: f, the width of the networks.
         global_epochs: of which the first ``warmup_epochs`` train the translator alone.
@@ -332,18 +335,10 @@ def build(
         RecollectError: a value without meaning, or no networks for the image size.
     """
     t = setting.train
-    if t.epochs < 1 or global_epochs < 1 or critic_steps < 1:
-        raise RecollectError(
-            f"epochs is {t.epochs}, global_epochs {global_epochs}, critic_steps {critic_steps}: "
-            "all must be at least 1"
-        )
     schedule = Schedule(
         local_epochs=t.epochs, global_epochs=global_epochs, warmup_epochs=warmup_epochs, local_lr=t.lr,
         global_lr=global_lr, lr_decay=lr_decay, critic_weight_decay=critic_weight_decay, penalty=penalty,
         critic_steps=critic_steps, replay_share=replay_share, current=current, inversion_steps=inversion_steps,
         inversion_lr=inversion_lr,
     )  # fmt: skip
-    shape = setting.input_shape
-    generator = Generator(input_shape=shape, latent=latent, f=features, n_tasks=setting.n_tasks)
-    model = LocalGAN(generator, Critic(input_shape=shape, f=features)).to(setting.device)
-    return AdaptAlignGAN(schedule=schedule, value_range=setting.value_range, **setting.arguments(model))
+    return AdaptAlignGAN.make(setting, schedule, condition=condition, latent=latent, features=features)

@@ -27,12 +27,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from recollect.engine.images import ready_images
 from recollect.engine.mixed import MixedBatches, Rows
 from recollect.engine.phases import Phase
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
+from recollect.generation.continual import ContinualGenerator
 from recollect.generation.latent_replay import LatentReplay
 from recollect.generation.latents import Latents, posterior, prior
 from recollect.generation.shares import replay_counts
@@ -86,30 +86,22 @@ class Schedule:
         return min(self.local_epochs, 20, max(self.local_epochs // 10, 5))
 
 
-class AdaptAlignVAE(Strategy):
+class AdaptAlignVAE(ContinualGenerator):
     """Local phase, translator warm-up, global phase.
 
     Attributes:
         model: the local VAE.
-        world: the global decoder, the continual model; None before the first task ends.
-        condition: what the decoder is told beside the latents, the number of the task or the class. Its values
-            are called ids.
-        learned: ids learned in earlier tasks.
+        world: the global decoder.
         ones: (ids, B), probability of a one in every binary latent.
         replaced: (ids,), how many replayed targets controlled forgetting has replaced.
     """
 
-    classifies = False
     encoder_is_local = True
 
-    def __init__(self, *, schedule: Schedule, condition: str, n_ids: int, **arguments: Any) -> None:
+    def __init__(self, *, schedule: Schedule, n_ids: int, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.schedule, self.condition = schedule, condition
-        self.learned: list[int] = []
-        self.tasks_learned = 0
+        self.schedule = schedule
         self.latent, _, self.binary = self.model.encoder.heads.sizes
-        self.world: Decoder | None = None
-        self.old: Decoder | None = None
         self.ones = torch.full((n_ids, self.binary), 0.5, device=self.device)
         self.ones_sum = torch.zeros(n_ids, self.binary + 1, device=self.device)
         self.replaced = torch.zeros(n_ids, dtype=torch.long, device=self.device)
@@ -128,14 +120,9 @@ class AdaptAlignVAE(Strategy):
         model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
         return cls(schedule=schedule, condition=condition, n_ids=n_ids, **setting.arguments(model))
 
-    @property
-    def task(self) -> int:
-        """Number of the current task."""
-        return self.tasks_learned
-
-    def ids(self, labels: Tensor) -> Tensor:
-        """Ids of images of the current task, given their labels (N,)."""
-        return labels if self.condition == "class" else torch.full_like(labels, self.task)
+    def local_generator(self) -> Decoder:
+        """The local decoder, its translator included."""
+        return self.model.decoder
 
     # Phases --------------------------------------------------------------------------------------
 
@@ -146,7 +133,6 @@ class AdaptAlignVAE(Strategy):
         if self.tasks_learned == 0:
             epochs = s.local_epochs + s.global_epochs
             return [Phase("local", epochs, local.parameters, s.local_lr, lr_decay=FIRST_TASK_DECAY, **adam)]
-        assert self.world is not None
         first = s.encoder_epochs
         warm = min(s.warmup_epochs, s.global_epochs)
         decays: dict[str, Any] = {"lr_decay": s.global_decay, "batches": self.mixed_batches}
@@ -162,7 +148,6 @@ class AdaptAlignVAE(Strategy):
         if self.phase_number == 0 and self.world is not None:
             self.model.decoder.load_state_dict(self.world.state_dict())
         if self.phase.name == "translator":
-            assert self.world is not None
             self.old = frozen(self.world)
 
     def enter_phase(self) -> None:
@@ -173,31 +158,11 @@ class AdaptAlignVAE(Strategy):
         if self.world is not None:
             self.world.train().requires_grad_(True).network.requires_grad_(self.phase.name != "translator")
 
-    def _after_training_exp(self, **kwargs: Any) -> None:
-        super()._after_training_exp(**kwargs)
-        self.adopt_first_decoder()
-        self.old, self.learned = None, self.seen_ids()
-        self.tasks_learned += 1
-
-    def adopt_first_decoder(self) -> None:
-        """The first local decoder is the first global one."""
-        if self.world is None:
-            self.world = deepcopy(self.model.decoder)
-
-    def seen_ids(self) -> list[int]:
-        """Ids learned so far, those of the current task included."""
-        return sorted({*self.learned, *self.ids(self.images().labels).unique().tolist()})
-
-    def images(self) -> Any:
-        """Those of the current task."""
-        return ready_images(self.adapted_dataset, self.device)
-
     # Losses --------------------------------------------------------------------------------------
 
     def forward(self) -> Tensor:
         """Raw output of the network that is trained, for the mini-batch."""
         if self.phase.name in ("translator", "global"):
-            assert self.world is not None
             _, _, ids, z, b = self.mbatch
             return self.world(z, b, ids)
         self.mean, self.log_variance, logits = self.model.encoder(self.mb_x)
@@ -244,7 +209,6 @@ class AdaptAlignVAE(Strategy):
 
     def mixed_batches(self) -> MixedBatches:
         """Current images with their latents beside generations of the frozen decoder with theirs."""
-        assert self.old is not None
         self.model.eval().requires_grad_(False)
         images, size = self.images(), self.train_mb_size
         self.replay = LatentReplay(
@@ -266,7 +230,6 @@ class AdaptAlignVAE(Strategy):
         """Controlled forgetting, equation 7: targets near a current image in Z become that image."""
         if self.phase.name != "global" or self.epoch < 1 or self.replay.candidates is None:
             return rows
-        assert self.world is not None
         target, is_old, ids, z, b = rows
         x, current_ids, current_z, current_b = self.replay.candidates
         old = torch.nonzero(is_old).flatten()
@@ -283,7 +246,6 @@ class AdaptAlignVAE(Strategy):
     @torch.no_grad()
     def sample(self, n: int, task: int, generator: torch.Generator) -> Tensor:
         """``n`` images (n, C, H, W) of a task from the global decoder."""
-        assert self.world is not None
         z, b = prior(generator, n, self.latent, self.ones[task])
         return self.world.eval().images(z, b, torch.full((n,), task, device=self.device))
 
@@ -295,7 +257,6 @@ class AdaptAlignVAE(Strategy):
     @property
     def decoder(self) -> Decoder:
         """The continual model, in evaluation mode."""
-        assert self.world is not None
         return self.world.eval()
 
     def notes(self) -> dict[str, Any]:
@@ -304,7 +265,6 @@ class AdaptAlignVAE(Strategy):
 
     def snapshot(self) -> dict[str, Tensor]:
         """Global decoder, encoder, local decoder and binary latents."""
-        assert self.world is not None
         nets = {"world": self.world, "encoder": self.model.encoder, "local": self.model.decoder}
         return {"ones": self.ones, **pack(nets)}
 
@@ -317,25 +277,14 @@ class AdaptAlignVAE(Strategy):
 
     def extra_state(self) -> dict[str, Any]:
         """Global decoder and binary latents; inside the global phase the frozen decoder too."""
-        nets = {name: net.state_dict() for name in ("world", "old") if (net := getattr(self, name)) is not None}
         tensors = {"ones": self.ones, "ones_sum": self.ones_sum, "replaced": self.replaced}
-        return {"learned": self.learned, "tasks_learned": self.tasks_learned, **tensors, **nets}
+        return {**super().extra_state(), **tensors}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`extra_state` returned."""
-        self.learned, self.tasks_learned = list(state["learned"]), state["tasks_learned"]
-        self.ones, self.ones_sum, self.replaced = (
-            state[name].clone() for name in ("ones", "ones_sum", "replaced")
-        )
-        for name in ("world", "old"):
-            if name not in state:
-                setattr(self, name, None)
-                continue
-            if getattr(self, name) is None:  # else the optimizer knows its parameters
-                setattr(self, name, deepcopy(self.model.decoder))
-            getattr(self, name).load_state_dict(state[name])
-        if self.old is not None:
-            self.old = frozen(self.old)
+        super().load_extra_state(state)
+        for name in ("ones", "ones_sum", "replaced"):
+            setattr(self, name, state[name].clone())
 
 
 def build(

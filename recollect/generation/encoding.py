@@ -10,9 +10,6 @@ from torch import Tensor
 from recollect.generation.latents import Latents, mode, posterior
 from recollect.models.multiband import Decoder, Encoder
 
-HOOK = "encoder"
-"""The property by whose name such generators are known."""
-
 
 class Encodes(Protocol):
     """What a strategy offers that can encode images; its decoder is told the number of the task.

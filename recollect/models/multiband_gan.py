@@ -6,7 +6,7 @@ images is ours, so that the embedded digits can be learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -118,11 +118,24 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """D(x): convolutions with layer normalisation over (C, H, W), then one number per image."""
+    """D(x) or D(x, class): convolutions with layer normalisation over (C, H, W), then one number per image.
 
-    def __init__(self, *, input_shape: Sequence[int], f: int) -> None:
+    Args:
+        input_shape: (C, H, W).
+        f: feature count.
+        n_classes: of a conditional critic, which sees the class as one more channel; 0 for a plain one.
+    """
+
+    def __init__(self, *, input_shape: Sequence[int], f: int, n_classes: int = 0) -> None:
         super().__init__()
-        channels = input_shape[0]
+        channels, height, width = input_shape
+        self.class_channel: nn.Module | None = None
+        if n_classes:
+            channels += 1
+            self.class_channel = nn.Sequential(
+                nn.Embedding(n_classes, n_classes), nn.Linear(n_classes, HIDDEN), nn.LeakyReLU(SLOPE),
+                nn.Linear(HIDDEN, height * width), nn.Unflatten(1, (1, height, width)),
+            )  # fmt: skip
         layers: list[nn.Module] = []
         for multiple, kernel, stride, padding, side in gan_plan(input_shape).down:
             layers += [
@@ -132,12 +145,14 @@ class Critic(nn.Module):
             channels = f * multiple
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side**2, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (N, C, H, W) to scores (N,)."""
+    def forward(self, x: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W), and for a conditional critic their classes (N,), to scores (N,)."""
+        if self.class_channel is not None:
+            x = torch.cat([x, self.class_channel(classes)], dim=1)
         return self.layers(x)[:, 0]
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """E[(||grad D(u x + (1 - u) x~)|| - 1)^2] with u uniform per image (Gulrajani et al. 2017)."""
     u = torch.rand(len(real), 1, 1, 1, device=real.device)
     mixed = (u * real + (1 - u) * fake).requires_grad_(True)

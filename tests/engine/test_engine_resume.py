@@ -62,6 +62,18 @@ METHODS = {
         {"latent": 2, "gen_d": 2, "global_epochs": 6, "feature_epochs": 3, "head_epochs": 2},
         {"epochs": 6, "lr": 0.01},
     ),
+    "adapt_align_classifier gan": (
+        "adapt_align_classifier",
+        {
+            "generator": "gan",
+            "latent": 4,
+            "gan_features": 2,
+            "global_epochs": 6,
+            "feature_epochs": 2,
+            "head_epochs": 2,
+        },
+        {"epochs": 3, "lr": 0.001},
+    ),
     "vae_replay": ("vae_replay", {"latent": 2, "binary": 2, "gen_d": 2}, {"epochs": 4, "weight_decay": 1e-5}),
     "vae_replay joint": ("vae_replay", {"latent": 2, "binary": 2, "gen_d": 2, "data": "joint"}, {"epochs": 8}),
     "cope": ("cope", {"features": 4, "per_class": 3, "steps_per_batch": 2}, {"momentum": 0.9}),

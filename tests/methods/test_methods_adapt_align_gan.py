@@ -12,6 +12,7 @@ from recollect.engine import monitor
 from recollect.engine.snapshots import snapshot_hashes
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
+from recollect.generation.snapshots import frozen
 from recollect.models.multiband_gan import Critic, gradient_penalty
 
 SMALL = {"latent": 4, "features": 2, "global_epochs": 7}
@@ -138,7 +139,7 @@ def test_phases_of_the_first_and_of_later_tasks(tiny, benchmark):
     (local,) = strategy.phases()
     assert (local.name, local.epochs, local.lr, local.betas) == ("local", 320, 0.0002, (0.0, 0.9))
     assert (local.weight_decay, local.lr_decay) == (0.001, 0.99)
-    strategy.world = strategy.model.generator
+    strategy.world, strategy.tasks_learned = strategy.model.generator, 1
     local, translator, world = strategy.phases()
     assert [(p.name, p.epochs) for p in (local, translator, world)] == [
         ("local", 120), ("translator", 5), ("global", 195),
@@ -282,6 +283,31 @@ class Images:
         return self.x[index]
 
 
+def inverted(strategy):
+    """Noise of the current images for the local generator."""
+    schedule = strategy.schedule
+    return strategy.invert(frozen(strategy.model.generator), schedule.inversion_steps, schedule.inversion_lr)
+
+
+def test_conditioned_on_classes_everything_is_told_labels(tiny, benchmark):
+    """Classes instead of tasks: an embedding and a critic that know them, replay of all old ones."""
+    strategy = make(tiny, benchmark, {"condition": "class"})
+    assert strategy.model.critic.class_channel[0].num_embeddings == 6
+    for experience in list(benchmark.train_stream)[:2]:
+        strategy.train(experience, eval_streams=[])
+    assert strategy.learned == [0, 1, 2, 3]
+    strategy.experience = benchmark.train_stream[2]
+    strategy.adapted_dataset = strategy.experience.dataset
+    strategy.old = frozen(strategy.world)
+    strategy.dataloader = strategy.mixed_batches()
+    _, old, ids, _ = (torch.cat(parts) for parts in zip(*strategy.dataloader, strict=True))
+    assert ids[old].unique().tolist() == [0, 1, 2, 3]
+    assert ids[~old].unique().tolist() == [4, 5]
+    x = torch.rand(2, 1, 8, 8)
+    scores = [strategy.model.critic(x, torch.full((2,), c)) for c in (0, 5)]
+    assert not torch.allclose(*scores)
+
+
 def test_inverted_noise_reproduces_what_the_generator_made(tiny, benchmark):
     hyper = {"current": "inversion", "inversion_steps": 600, "features": 8}
     strategy = learn(make(tiny, benchmark, {**hyper, "lr_decay": 1.0}, epochs=30), benchmark, 1)
@@ -290,7 +316,7 @@ def test_inverted_noise_reproduces_what_the_generator_made(tiny, benchmark):
     task = torch.full((40,), 1)
     made = local(torch.randn(40, 4), task).detach()
     strategy.adapted_dataset = Images((made + 1) / 2)
-    noises = strategy.invert()
+    noises = inverted(strategy)
     with torch.no_grad():
         errors = (local(noises, task) - made).square().mean((1, 2, 3))
         other = (local(noises.roll(1, 0), task) - made).square().mean((1, 2, 3))
@@ -309,7 +335,7 @@ def test_how_many_images_are_inverted_at_once_changes_nothing(tiny, benchmark, m
     for rows in (64, 4):
         monkeypatch.setattr(adapt_align_gan, "INVERSION_ROWS", rows)
         torch.manual_seed(0)
-        found.append(strategy.invert())
+        found.append(inverted(strategy))
     torch.testing.assert_close(*found)
 
 
@@ -335,7 +361,7 @@ def test_inversion_happens_once_a_task_and_is_timed(tiny, benchmark, tmp_path):
     def watched():
         strategy = built()
         invert = strategy.invert
-        strategy.invert = lambda: counts.append(strategy.task) or invert()
+        strategy.invert = lambda *given: counts.append(strategy.task) or invert(*given)
         return strategy
 
     run._build = watched
@@ -430,7 +456,7 @@ def test_data_of_another_range_are_scaled_and_scaled_back(tiny, benchmark):
             return super().forward(x)
 
     strategy.model.critic.__class__ = Watching
-    strategy.world = strategy.model.generator
+    strategy.world, strategy.tasks_learned = strategy.model.generator, 1
     stand(strategy, benchmark, 0, "local")
     strategy.mbatch = [6.5 * images_of(benchmark, 0)[:5], None, None]
     strategy.mb_output = strategy.forward()
