@@ -21,6 +21,7 @@ from recollect.config.signature import (
     check_values,
     dataclass_parameters,
 )
+from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_tables import check_published, check_tables, complete_table
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
 from recollect.scenarios.manifest import OPTIONS
@@ -230,21 +231,9 @@ class Suite:
         return self._entry(self._methods, "methods", name, METHODS_FILE).get("makes", "answers")
 
     def _check_extractors(self) -> None:
-        from recollect.extractors import EXTRACTORS
-
         generators = [name for name in self.config["methods"] if self.makes(name) == "images"]
         for name in self.config["scenarios"] if generators else []:
-            extractor = self.scenario(name).get("extractor")
-            where = f"scenario {name} in {_relative(SCENARIOS_FILE)}"
-            if extractor is None:
-                raise ConfigError(
-                    f"{where} names no extractor, which {generators[0]} is judged with: add extractor, one of "
-                    f"{', '.join(EXTRACTORS)}"
-                )
-            if extractor not in EXTRACTORS:
-                raise ConfigError(
-                    f"unknown extractor {extractor!r} of {where}: {suggestion(extractor, EXTRACTORS)}"
-                )
+            check_extractor(self.scenario(name), f"scenario {name} in {_relative(SCENARIOS_FILE)}", generators[0])
 
     def label(self, name: str) -> str:
         """How tables call a method."""

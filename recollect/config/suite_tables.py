@@ -19,9 +19,10 @@ def check_tables(config: Config, files: Sequence[Path]) -> None:
         ConfigError: naming the table's key, the file and what is allowed.
     """
     from recollect.extractors import EXTRACTORS
-    from recollect.tables.metric_info import METRICS, SAMPLE_METRICS
+    from recollect.tables.metric_info import METRICS, sample_metrics
 
-    metrics = [*METRICS, *(f"{name}@{e}" for name in SAMPLE_METRICS for e in EXTRACTORS)]
+    samples = [f"{name}@{e.id}" for e in EXTRACTORS.values() for name in sample_metrics(e.measured)]
+    metrics = [*METRICS, *samples]
     known = {"scenarios": config["scenarios"], "methods": config["methods"], "metrics": metrics}
     ids = [table["id"] for table in config["tables"]]
     for i, table in enumerate(config["tables"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Extractor:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return next(self.network.parameters()).device
+        return next(chain(self.network.parameters(), self.network.buffers())).device
 
 
 def load_extractor(folder: Path, device: torch.device | str = "cpu") -> Extractor:
@@ -72,7 +73,8 @@ def features(
 
     Args:
         extractor: of the images' shape.
-        images: uint8 (N, C, H, W), or floating point in [0, 1]; a memory map is read block by block.
+        images: uint8 (N, C, H, W), or floating point in the value range of the extractor, [0, 1] of most; a memory
+            map is read block by block.
         batch_size: images per block.
         legacy_range: let float images in [-1, 1] pass unscaled, the slip of the published GAN evaluation; for
             reproducing its numbers only.
@@ -84,13 +86,13 @@ def features(
         ExtractorError: another shape or type, no images, values that are not finite or out of range.
     """
     check_images(extractor.spec, images)
-    low, high = (-1.0, 1.0) if legacy_range else VALUE_RANGE
     if legacy_range and extractor.spec.network == "inception":
         raise ExtractorError(f"extractor {extractor.spec.id} takes bytes: legacy_range cannot be kept with it")
+    value_range = (-1.0, 1.0) if legacy_range else extractor.spec.value_range
     blocks = []
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
-            x = as_float(extractor.spec, images[start : start + batch_size], low, high)
+            x = as_float(extractor.spec, images[start : start + batch_size], value_range)
             blocks.append(extractor.network.features(x.to(extractor.device)).float().cpu().numpy())
     return np.concatenate(blocks)
 
@@ -109,18 +111,21 @@ def check_images(spec: ExtractorSpec, images: Any) -> None:
         raise ExtractorError(f"extractor {spec.id} was given no images: give at least one")
 
 
-def as_float(spec: ExtractorSpec, block: Tensor | np.ndarray, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """A block of images as float32: bytes divided by 255, floats as they are but checked."""
+def as_float(
+    spec: ExtractorSpec, block: Tensor | np.ndarray, value_range: tuple[float, float] | None = VALUE_RANGE
+) -> Tensor:
+    """A block of images as float32: bytes divided by 255, floats as they are but checked; None is any value."""
     x = block if isinstance(block, Tensor) else torch.from_numpy(np.array(block))
-    if x.dtype == torch.uint8:
+    if x.dtype == torch.uint8 and value_range is not None:
         return x.float() / 255
     if not x.is_floating_point():
-        raise ExtractorError(
-            f"extractor {spec.id} takes uint8 or floating-point images, these are {x.dtype}: convert them"
-        )
+        taken = "floating-point" if value_range is None else "uint8 or floating-point"
+        raise ExtractorError(f"extractor {spec.id} takes {taken} images, these are {x.dtype}: convert them")
     if not torch.isfinite(x).all():
         raise ExtractorError(f"extractor {spec.id} was given images with values that are not finite: drop them")
-    least, most = float(x.min()), float(x.max())
+    if value_range is None:
+        return x.float()
+    (low, high), least, most = value_range, float(x.min()), float(x.max())
     if least < low - ROUNDING or most > high + ROUNDING:
         raise ExtractorError(
             f"extractor {spec.id} takes float images in [{low:g}, {high:g}], these reach from {least:.4g} to "

@@ -1,4 +1,4 @@
-"""Our extractors under their ids in torch-fidelity, for its own ``calculate_metrics``.
+"""Our extractors of pictures under their ids in torch-fidelity, for its own ``calculate_metrics``.
 
     register()
     torch_fidelity.calculate_metrics(
@@ -72,7 +72,7 @@ class RegisteredExtractor(FeatureExtractorBase):
 
 
 def register() -> None:
-    """Make all extractors known to torch-fidelity under their ids; a second call does nothing."""
-    for name in EXTRACTORS:
-        if name not in FEATURE_EXTRACTORS_REGISTRY:
+    """Make all of them known to torch-fidelity under their ids; a second call does nothing."""
+    for name, spec in EXTRACTORS.items():
+        if spec.measured == "features" and name not in FEATURE_EXTRACTORS_REGISTRY:
             register_feature_extractor(name, RegisteredExtractor)

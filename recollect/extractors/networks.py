@@ -14,12 +14,14 @@ from recollect.extractors.lenet5 import LeNet5
 from recollect.extractors.resnet20 import ResNet20
 from recollect.extractors.small_cnn import SmallCNN
 from recollect.extractors.spec import ExtractorSpec
+from recollect.extractors.zdc_channels import ZdcChannels
 
 NETWORKS: dict[str, Callable[[int], Any]] = {
     "lenet5": LeNet5,
     "character_net": CharacterNet,
     "resnet20": ResNet20,
     "small_cnn": SmallCNN,
+    "zdc_channels": lambda n_outputs: ZdcChannels(),
 }
 """Networks that are made first and filled then; Inception cannot be made without weights."""
 

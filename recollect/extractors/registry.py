@@ -113,6 +113,19 @@ CNN_DIGITS = ExtractorSpec(
     licence="made here",
     citation="none",
 )
+ZDC_CHANNELS = ExtractorSpec(
+    id="zdc_channels",
+    title="Sums of the five ZDC channels, of log(1 + photons) and of photons: for Wasserstein distances, no FID",
+    network="zdc_channels",
+    n_outputs=0,
+    feature_dim=10,
+    input_shape=(1, 44, 44),
+    weights_sha256="09e2627face8657337c4242a2cbfe81986fb7847b98cb20319da261f9e50f5ad",
+    value_range=None,
+    measured="channels",
+    licence="made here",
+    citation="channels as in github m-wojnar/zdc, zdc/utils/wasserstein.py",
+)
 INCEPTION = ExtractorSpec(
     id="inception",
     title="Inception-v3 pool3, the usual FID",
@@ -146,6 +159,7 @@ EXTRACTORS: dict[str, ExtractorSpec] = {
         LENET_DOUBLE_MNIST,
         RESNET20_CIFAR10,
         CNN_DIGITS,
+        ZDC_CHANNELS,
         INCEPTION,
     )
 }

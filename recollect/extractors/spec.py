@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from recollect.datasets.spec import RemoteFile
 
 VALUE_RANGE = (0.0, 1.0)
-"""Every extractor takes values in this range and normalises them by itself."""
+"""Extractors of pictures take values in this range and normalise them by themselves."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,11 @@ class ExtractorSpec:
     `network` is a key of `networks.NETWORKS`, `n_outputs` the width of its classifier head, `feature_dim` of its
     features. `input_shape` is (C, H, W); None: any size, grey or colour. `files` are alternatives below
     `data_dir`, any one will do, each recognised by its SHA-256; without files, `training` says how weights are
-    made. `weights_sha256` is `weights.weights_sha256` of the tensors (None: not known, or trained here).
+    made, and without both they follow from the network's definition. `weights_sha256` is `weights.weights_sha256`
+    of the tensors (None: not known, or trained here).
+
+    `value_range`: of the images' values; None: numbers on the scale of their data, no bytes. `measured`: what is
+    computed on the features of samples, FID and its like or distances of readout channels.
     """
 
     id: str
@@ -46,9 +51,15 @@ class ExtractorSpec:
     files: tuple[RemoteFile, ...] = ()
     training: Training | None = None
     weights_sha256: str | None = None
+    value_range: tuple[float, float] | None = VALUE_RANGE
+    measured: Literal["features", "channels"] = "features"
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Whether images of ``shape`` (C, H, W) can be given to it."""
         if self.input_shape is None:
             return len(shape) == 3 and shape[0] in (1, 3)
         return tuple(shape) == self.input_shape
+
+    def takes_stored(self, shape: tuple[int, ...], dtype: str) -> bool:
+        """Whether it is made for a data set with images of ``shape``, stored as ``uint8`` or ``float32``."""
+        return self.takes(shape) and (dtype == "uint8") == (self.value_range is not None)

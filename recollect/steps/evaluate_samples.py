@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,12 @@ from recollect.datasets import open_prepared
 from recollect.engine.device import choose_device
 from recollect.engine.seeding import use_deterministic_algorithms
 from recollect.errors import RecollectError
+from recollect.extractors.features import Extractor, features, load_extractor
+from recollect.extractors.reference_file import read_reference
 from recollect.files import read_json, write_json
 from recollect.generation.evaluation import Judgement, Sampler, judge, summarise
+from recollect.generation.measures import MEASURES
+from recollect.metrics.accuracy import MetricError
 from recollect.scenarios.manifest import read_manifest
 from recollect.steps.evaluate import REDO, costs
 from recollect.steps.places import Places
@@ -49,7 +53,10 @@ def evaluate_run(
     places: Places, scenario: dict[str, Any], method: str, seed: int, device: torch.device,
     measure: Callable[[list[Sampler | None], int, str], tuple[dict[str, float], dict[str, Any]]],
 ) -> dict[str, Any]:  # fmt: skip
-    """Metrics of one run; ``measure`` gets its models, its seed and the hash of its split."""
+    """Metrics of one run; ``measure`` gets its models, its seed and the hash of its split.
+
+    A run whose samples cannot be measured has failed, with the reason; the other runs have their numbers.
+    """
     folder = places.run(scenario["id"], method, seed)
     record = read_json(folder / "run.json", REDO)
     manifest = read_manifest(places.split(scenario["id"], seed))
@@ -62,45 +69,50 @@ def evaluate_run(
     if not record.get("snapshots"):
         raise RecollectError(f"{folder} has no snapshots, {method} makes no images: take `makes: images` from it")
     started = time.perf_counter()
-    metrics, generation = measure(samplers(record, folder, manifest, places, device), seed, manifest["sha256"])
+    models = samplers(record, folder, manifest, places, device)
+    try:
+        metrics, generation = measure(models, seed, manifest["sha256"])
+    except MetricError as error:
+        return {**result, "status": "failed", "reason": str(error)}
     seconds = round(time.perf_counter() - started, 2)
     return {**result, "metrics": metrics, "generation": {**generation, "evaluate_s": seconds}}
 
 
 def feature_measure(places: Places, scenario: dict[str, Any], device: torch.device) -> Callable[..., Any]:
     """Measures with the scenario's feature extractor."""
-    from recollect.extractors.features import features, load_extractor
-    from recollect.extractors.reference_file import read_reference
-
     name = scenario["extractor"]
     extractor = load_extractor(places.extractor(name), device)
 
     def extract(images: Tensor) -> np.ndarray:
-        return features(extractor, images.clamp(0, 1))
+        # Beyond black and white there is nothing to see; numbers on the scale of their data stay as they are.
+        shown = extractor.spec.value_range
+        return features(extractor, images.clamp(*shown) if shown else images)
 
     def measure(models: list[Sampler | None], seed: int, split: str) -> tuple[dict[str, float], dict[str, Any]]:
         path = places.features(scenario["id"], name, seed)
         reference = read_reference(path)
         if (reference.extractor_sha256, reference.split_sha256) != (extractor.sha256, split):
             raise RecollectError(f"{path} belongs to another extractor or split: delete it and run again")
-        only_last = all(model is None for model in models[:-1])
-        found = judge(models, reference.tasks, extract, seed, all_tasks=only_last)
-        return summarise(found, name), about(found, name, extractor.sha256, extractor.spec.feature_dim)
+        found = judge(models, reference.tasks, extract, seed, MEASURES[extractor.spec.measured])
+        return summarise(found, name), about(found, extractor)
 
     return measure
 
 
-def about(found: Judgement, extractor: str, sha256: str, feature_dim: int) -> dict[str, Any]:
-    """What belongs to an FID (contract 4) and the numbers behind the means."""
+def about(found: Judgement, extractor: Extractor) -> dict[str, Any]:
+    """What belongs to a distance (contract 4) and the numbers behind the means: a matrix under its name."""
+    spec = extractor.spec
     return {
-        "extractor": extractor, "extractor_sha256": sha256, "feature_dim": feature_dim, "value_range": [0.0, 1.0],
+        "extractor": spec.id, "extractor_sha256": extractor.sha256, "feature_dim": spec.feature_dim,
+        "value_range": list(spec.value_range) if spec.value_range else "that of the data",
         "n_generated": found.n_generated, "n_reference": found.n_generated,
-        "rank_deficient": found.is_rank_deficient, "fid": _numbers(found.fid), "final": _numbers_of(found.final),
+        "rank_deficient": found.is_rank_deficient, **_numbers_of(found.matrices),
+        "final": _numbers_of(found.final),
     }  # fmt: skip
 
 
-def _numbers_of(final: dict[str, list[float]]) -> dict[str, Any]:
-    return {name: _numbers(values) for name, values in final.items()}
+def _numbers_of(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _numbers(values) for name, values in named.items()}
 
 
 def evaluate_samples(

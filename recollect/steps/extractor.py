@@ -1,4 +1,4 @@
-"""Extractor: weights of a feature extractor, found, downloaded or trained, become safetensors with a record."""
+"""Extractor: weights found, downloaded, trained or defined become safetensors with a record."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from recollect.datasets import open_prepared
 from recollect.datasets.download import Patience
 from recollect.extractors.compute import repeatable
 from recollect.extractors.features import INFO, WEIGHTS
-from recollect.extractors.networks import build
+from recollect.extractors.networks import NETWORKS, build
 from recollect.extractors.published import published_weights
 from recollect.extractors.registry import get_extractor_spec
-from recollect.extractors.spec import VALUE_RANGE, ExtractorSpec, Training
+from recollect.extractors.spec import ExtractorSpec, Training
 from recollect.extractors.training import accuracy, train_weights
 from recollect.extractors.weights import Weights, weights_sha256, write_weights
 from recollect.files import write_json
@@ -47,6 +47,8 @@ def make_extractor(
     spec = get_extractor_spec(name)
     if spec.training is not None:
         weights, obtained = _train(spec, spec.training, places)
+    elif not spec.files:
+        weights, obtained = dict(NETWORKS[spec.network](spec.n_outputs).state_dict()), {"how": "defined"}
     else:
         found = published_weights(spec, data_dir, offline=offline, patience=patience, progress=progress)
         weights = found.weights
@@ -82,7 +84,7 @@ def _describe(spec: ExtractorSpec, weights: Weights) -> dict[str, Any]:
         "sha256": weights_sha256(weights),
         "feature_dim": spec.feature_dim,
         "input_shape": list(spec.input_shape) if spec.input_shape else "any",
-        "value_range": list(VALUE_RANGE),
+        "value_range": list(spec.value_range) if spec.value_range else "that of the data",
         "licence": spec.licence,
         "citation": spec.citation,
     }

@@ -11,6 +11,8 @@ from typing import Literal
 from recollect.errors import RecollectError
 from recollect.tables.suggest import did_you_mean
 
+Unit = Literal["%", "s", "MB", "bytes", "count", "it/s", "photons", "log photons", ""]
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -21,7 +23,7 @@ class MetricInfo:
 
     name: str
     label: str
-    unit: Literal["%", "s", "MB", "bytes", "count", "it/s", ""]
+    unit: Unit
     direction: Literal["up", "down"]
     decimals: int
     scale: float
@@ -179,9 +181,45 @@ _SAMPLES = (
     ),
 )  # fmt: skip
 
-SAMPLE_METRICS = MappingProxyType({info.name: info for info in _SAMPLES})
+
+def _over_time(name: str, label: str, unit: Unit, definition: str) -> list[MetricInfo]:
+    """A distance after the last task, when each task was learned, and the change in between."""
+    return [
+        MetricInfo(name, label, unit, "down", 2, 1.0, f"{definition}; mean over tasks after the last one."),
+        MetricInfo(
+            f"{name}_just_learned", f"{label} when learned", unit, "down", 2, 1.0,
+            f"{definition}; mean over i = 1..T of task i right after it was learned.",
+        ),
+        MetricInfo(
+            f"{name}_change", f"{label} change", unit, "down", 2, 1.0,
+            f"{definition}; mean over i = 1..T-1 of after the last task minus right after task i, below zero for"
+            " early tasks that have improved.",
+        ),
+    ]  # fmt: skip
+
+
+_CHANNELS = (
+    *_over_time(
+        "w1_log_pooled", "W1 (log, pooled)", "log photons",
+        "Wasserstein-1 distance of the five ZDC channels' sums of log(1 + photons), all channels pooled, as the"
+        " Adapt & Align authors compute it",
+    ),
+    *_over_time(
+        "w1_channels", "W1 (photons)", "photons",
+        "Wasserstein-1 distance of the photons in each of the five ZDC channels, mean over the channels",
+    ),
+)  # fmt: skip
+
+_BY_FEATURES = {"features": _SAMPLES, "channels": _CHANNELS}
+
+SAMPLE_METRICS = MappingProxyType({info.name: info for infos in _BY_FEATURES.values() for info in infos})
 """Metrics of generated samples. In data and declarations their names end in ``@<extractor>``: values that were
 computed with different features are different metrics and never share a column."""
+
+
+def sample_metrics(measured: str) -> list[str]:
+    """Names in :data:`SAMPLE_METRICS` that exist for extractors of ``features`` or of ``channels``."""
+    return [info.name for info in _BY_FEATURES[measured]]
 
 
 def metric_info(name: str) -> MetricInfo:

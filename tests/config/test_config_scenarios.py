@@ -43,8 +43,8 @@ GENERATION = {
     "cifar100_ci20": (
         ["cifar100"], "class-incremental", 20, [0, 1, 2, 3, 4], [95, 96, 97, 98, 99], "test", "inception",
     ),
-    "cern_ci5": (["cern_zdc"], "ordered-continuous", 5, PAIR, LAST, "test", None),
-    "cern_synthetic_ci5": (["cern_zdc_synthetic"], "ordered-continuous", 5, PAIR, LAST, "test", None),
+    "cern_ci5": (["cern_zdc"], "ordered-continuous", 5, PAIR, LAST, "test", "zdc_channels"),
+    "cern_synthetic_ci5": (["cern_zdc_synthetic"], "ordered-continuous", 5, PAIR, LAST, "test", "zdc_channels"),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from recollect.layout import ROOT
 def test_every_extractor_has_one_source_and_a_network():
     for id, spec in EXTRACTORS.items():
         assert spec.id == id
-        assert bool(spec.files) != bool(spec.training)
+        assert bool(spec.files) + bool(spec.training) == (spec.measured == "features")
         assert spec.network == "inception" or spec.network in NETWORKS
         assert spec.weights_sha256 is None or re.fullmatch(r"[0-9a-f]{64}", spec.weights_sha256)
         for file in spec.files:
