@@ -24,6 +24,7 @@ from recollect.engine.strategy import Strategy
 from recollect.engine.union import union
 from recollect.errors import RecollectError
 from recollect.generation.latents import codes, prior
+from recollect.generation.pixels import check_pixels
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.multiband import Decoder, Encoder, task_codes
@@ -188,7 +189,8 @@ def build(
     """A conditional VAE; arguments as in ``methods/adapt_align_vae.py``, ``data`` says what it is trained on.
 
     Raises:
-        RecollectError: no epoch, too few code bits, or no network for the image size.
+        RecollectError: no epoch, too few code bits, no network for the image size, or one whose output cannot
+            reach the values of the data.
     """
     t = setting.train
     if t.epochs < 1:
@@ -197,6 +199,7 @@ def build(
         "input_shape": setting.input_shape, "network": network, "latent": latent, "binary": binary, "d": gen_d,
     }  # fmt: skip
     decoder = Decoder(**shape, codes=task_codes(setting.n_tasks, code_bits, code_prime))
+    check_pixels(decoder, setting.value_range, reconstruction)
     model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
     return VAEReplay(
         data=data, n_tasks=setting.n_tasks, lr=t.lr, lr_decay=lr_decay, weight_decay=t.weight_decay,

@@ -35,6 +35,7 @@ from recollect.errors import RecollectError
 from recollect.generation.continual import ContinualGenerator
 from recollect.generation.latent_replay import LatentReplay
 from recollect.generation.latents import Latents, posterior, prior
+from recollect.generation.pixels import check_pixels
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
 from recollect.models.laplacian import laplacian_l1
@@ -117,6 +118,7 @@ class AdaptAlignVAE(ContinualGenerator):
             "input_shape": setting.input_shape, "network": network, "latent": latent, "binary": binary, "d": gen_d,
         }  # fmt: skip
         decoder = Decoder(**shape, codes=task_codes(n_ids, code_bits, code_prime))
+        check_pixels(decoder, setting.value_range, schedule.reconstruction)
         model = MultibandVAE(Encoder(**shape), decoder).to(setting.device)
         return cls(schedule=schedule, condition=condition, n_ids=n_ids, **setting.arguments(model))
 
@@ -324,7 +326,7 @@ def build(
         candidates: current images among which replacements are sought.
 
     Raises:
-        RecollectError: a value without meaning, too few code bits, or no network for the image size.
+        RecollectError: a value without meaning, too few code bits, or no network for the images.
     """
     t = setting.train
     schedule = Schedule(
