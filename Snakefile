@@ -45,6 +45,7 @@ rule all:
     input:
         PLAN.table_files,
         PLAN.figure_files,
+        PLAN.picture_files,
         PLAN.tracked,
         f"results/tables/{PLAN.suite}/.complete",
 
@@ -57,6 +58,7 @@ include: "workflow/rules/reference.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/pictures.smk"
 include: "workflow/rules/track.smk"
 
 

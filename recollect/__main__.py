@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from recollect.errors import RecollectError
+from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
 
 
 def _data_dir(a: argparse.Namespace) -> Path:
@@ -69,6 +70,16 @@ def _evaluate_samples(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
 
     evaluate_samples(a.scenario, a.method, a.seeds, Places(a.results), device=a.device, threads=a.threads)
+
+
+def _pictures(a: argparse.Namespace) -> None:
+    from recollect.steps.pictures import pictures
+    from recollect.steps.places import Places
+
+    pictures(
+        a.scenario["id"], a.method, a.seeds, Places(a.results), folder=a.folder, kinds=a.kinds, label=a.label,
+        device=a.device, threads=a.threads,
+    )  # fmt: skip
 
 
 def _collect(a: argparse.Namespace) -> None:
@@ -229,6 +240,19 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
             "help": "resolved scenario with its extractor as JSON, or @file",
         },
         "--seeds": _SEEDS,
+        "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
+        "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
+    }),
+    "pictures": (_pictures, "draw samples, reconstructions and latents of a generator's first finished run", {
+        "method": {"help": "method id"},
+        "--scenario": {"type": _mapping("id"), "required": True, "help": "scenario as JSON, or @file"},
+        "--seeds": _SEEDS,
+        "--folder": {"type": Path, "default": Path("pictures"), "help": "of the pictures (default: %(default)s)"},
+        "--kinds": {
+            "nargs": "+", "choices": WITH_ENCODER, "default": [SAMPLES],
+            "help": "%(choices)s; the last two need an encoder (default: samples)",
+        },
+        "--label": {"help": "how titles call the method (default: its id)"},
         "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
         "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
     }),

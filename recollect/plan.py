@@ -12,7 +12,6 @@ from typing import Any
 from recollect.config.suite import Suite
 from recollect.errors import RecollectError
 from recollect.extractors import get_extractor_spec
-from recollect.figures.draw import figure_paths
 from recollect.files import canonical_json
 from recollect.layout import ROOT
 from recollect.provenance.fingerprint import (
@@ -22,7 +21,8 @@ from recollect.provenance.fingerprint import (
     step_fingerprint,
 )
 from recollect.steps.places import Places
-from recollect.steps.suite_figures import figure_declaration
+from recollect.steps.suite_figures import figure_files
+from recollect.steps.suite_pictures import PictureGroup, picture_groups
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
@@ -178,12 +178,23 @@ class Plan:
         names = [name for name in self._suite.config["methods"] if self._suite.makes(name) == what]
         return "|".join(names) or "(?!)"
 
+    @property
+    def _generators(self) -> list[str]:
+        return [name for name in self._suite.config["methods"] if self._suite.makes(name) == "images"]
+
+    @cached_property
+    def pictures_code(self) -> str:
+        """Fingerprint of the code that draws pictures of generators."""
+        return step_fingerprint("recollect.steps.pictures")
+
     @cached_property
     def _summary(self) -> dict[str, Any]:
         keys = ("suite", "scenarios", "methods", "seeds", "confidence", "n_resamples")
         chosen = {key: self._suite.config[key] for key in keys}
         labels = {method: self._suite.label(method) for method in self._suite.config["methods"]}
-        return {**chosen, "tables": self._suite.tables(), "labels": labels}
+        # Suites without generators do not mention them: what they say stays as it was, and nothing reruns.
+        generators = {"generators": self._generators} if self._generators else {}
+        return {**chosen, "tables": self._suite.tables(), "labels": labels, **generators}
 
     @property
     def suite_argument(self) -> str:
@@ -237,8 +248,22 @@ class Plan:
     @cached_property
     def figure_files(self) -> list[str]:
         """Every figure in every format."""
-        declaration = figure_declaration(self._summary)
-        return [str(path) for path in figure_paths(declaration, self._places.figures(self.suite))]
+        return [str(path) for path in figure_files(self._summary, self._places.figures(self.suite))]
+
+    @cached_property
+    def pictures(self) -> list[PictureGroup]:
+        """The suite's generators by what can be drawn of them."""
+        files = {name: self._suite.method_file(name) for name in self._generators}
+        return picture_groups(self._places.figures(self.suite), files)
+
+    @cached_property
+    def picture_files(self) -> list[str]:
+        """Every picture in every format."""
+        return [file for group in self.pictures for file in group.files(self._suite.config["scenarios"])]
+
+    def label(self, wildcards: Any) -> str:
+        """How readers see a method."""
+        return self._suite.label(wildcards.method)
 
     @property
     def tracked(self) -> str:

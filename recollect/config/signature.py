@@ -126,6 +126,12 @@ def _field(node: ast.AnnAssign) -> Parameter:
     return Parameter(node.target.id, ast.unparse(node.annotation), default)
 
 
+def defines(path: Path, name: str) -> bool:
+    """Whether a class in a Python file has a method or property of this name (inherited ones do not count)."""
+    classes = [node for node in _body(path) if isinstance(node, ast.ClassDef)]
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for c in classes for node in c.body)
+
+
 def check_values(values: dict[str, Any], parameters: dict[str, Parameter], owner: str, where: str) -> None:
     """Check hyper-parameter values against their annotations.
 

@@ -1,0 +1,65 @@
+"""Which pictures of generators there are; read while planning, so nothing heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recollect.config.signature import defines
+
+SAMPLES, RECONSTRUCTIONS, LATENTS = "samples", "reconstructions", "latents"
+WITH_ENCODER = (SAMPLES, RECONSTRUCTIONS, LATENTS)
+"""Kinds of pictures of a generator that has an encoder; of any other one there are samples."""
+ENCODER = "encoder"
+"""The property by whose name a generator with an encoder is known, see :mod:`recollect.generation.encoding`."""
+DISTANCES = "distances"
+FORMATS = ("png", "pdf")
+
+
+def picture_paths(folder: Path, kind: str, scenario: str, method: str) -> list[Path]:
+    """``<kind>-<scenario>-<method>.<format>`` in every format."""
+    return [folder / f"{kind}-{scenario}-{method}.{form}" for form in FORMATS]
+
+
+@dataclass(frozen=True)
+class PictureGroup:
+    """Generators of which there are pictures of the same kinds.
+
+    Args:
+        folder: of the pictures.
+        kinds: samples, and with an encoder also reconstructions and latents.
+        methods: the generators.
+    """
+
+    folder: Path
+    kinds: tuple[str, ...]
+    methods: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """``samples`` or ``samples_reconstructions_latents``; part of rule names."""
+        return "_".join(self.kinds)
+
+    @property
+    def pattern(self) -> str:
+        """The methods, for a wildcard."""
+        return "|".join(self.methods)
+
+    @property
+    def outputs(self) -> list[str]:
+        """Pictures of one run, with wildcards for scenario and method."""
+        return [str(p) for kind in self.kinds for p in picture_paths(self.folder, kind, "{scenario}", "{method}")]
+
+    def files(self, scenarios: Sequence[str]) -> list[str]:
+        """Pictures of all methods on all scenarios."""
+        runs = [{"scenario": scenario, "method": method} for scenario in scenarios for method in self.methods]
+        return [output.format(**run) for run in runs for output in self.outputs]
+
+
+def picture_groups(folder: Path, files: Mapping[str, Path]) -> list[PictureGroup]:
+    """The generators with an encoder, and those without; ``files`` has the Python file of each."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for method, file in files.items():
+        groups.setdefault(WITH_ENCODER if defines(file, ENCODER) else (SAMPLES,), []).append(method)
+    return [PictureGroup(folder, kinds, tuple(methods)) for kinds, methods in groups.items()]

@@ -1,0 +1,32 @@
+# pictures: stored models of generators are sampled and drawn, those with an encoder also encode
+for group in PLAN.pictures:
+
+    rule:
+        name:
+            f"pictures_{group.name}"
+        input:
+            runs=PLAN.evaluate_inputs,
+            splits=PLAN.evaluate_splits,
+            data=PLAN.data_inputs,
+        output:
+            group.outputs,
+        log:
+            "results/logs/pictures/{scenario}/{method}.log",
+        wildcard_constraints:
+            method=group.pattern,
+        conda:
+            "../../environment.yml"
+        threads: PLAN.threads
+        resources:
+            mem_mb=PLAN.mem_mb,
+        params:
+            scenario=PLAN.scenario_argument,
+            label=PLAN.label,
+            kinds=group.kinds,
+            seeds=PLAN.seeds,
+            engine=PLAN.engine_argument,
+            code=PLAN.pictures_code,
+        shell:
+            f"recollect pictures {{wildcards.method}} --scenario {{params.scenario:q}} --seeds {{params.seeds}} "
+            f"--kinds {{params.kinds}} --label {{params.label:q}} --folder {group.folder} "
+            "{params.engine} 2> {log}"
