@@ -66,4 +66,4 @@ def keep(suite: str, places: Places, target: Path, command: str) -> list[Path]:
     for path in tables:
         write_bytes(target / path.name, path.read_bytes())
     write_json(target / "provenance.json", provenance(records, command))
-    return [*tables, target / "provenance.json"]
+    return [*(target / path.name for path in tables), target / "provenance.json"]
