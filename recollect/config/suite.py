@@ -250,7 +250,9 @@ class Suite:
     def tables(self) -> list[dict[str, Any]]:
         """Table declarations, completed with the suite's scenarios, methods and labels."""
         tables = self.config["tables"]
-        return [complete_table(table, self.config, self.label, self._published) for table in tables]
+        complete = [complete_table(t, self.config, self.label, self.makes, self._published) for t in tables]
+        # One that is for answers or images only, in a suite without such methods, has no rows.
+        return [table for table in complete if table["methods"]]
 
     @cached_property
     def _published(self) -> Published | None:

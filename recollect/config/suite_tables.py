@@ -81,18 +81,26 @@ def _check_agreement(i: int, table: Config, files: Sequence[Path]) -> None:
 
 
 def complete_table(
-    table: Config, config: Config, label: Callable[[str], str], published: Published | None
-) -> dict[str, Any]:
+    table: Config, config: Config, label: Callable[[str], str], makes: Callable[[str], str],
+    published: Published | None,
+) -> dict[str, Any]:  # fmt: skip
     """A table's declaration with the suite's scenarios, methods and labels.
 
     One with published numbers gets their hash, so that a change of them makes the table anew.
+
+    Args:
+        table: as it stands in the suite.
+        config: the suite.
+        label, makes: of a method.
+        published: all published numbers.
     """
-    methods = table.get("methods", config["methods"])
+    wanted = table.get("makes")
+    methods = [m for m in table.get("methods", config["methods"]) if wanted in (None, makes(m))]
     scenarios = table.get("scenarios", config["scenarios"])
     complete = {
         "reference": None,
         "note": "",
-        **table,
+        **{key: value for key, value in table.items() if key != "makes"},
         "scenarios": scenarios,
         "methods": methods,
         "labels": {name: label(name) for name in methods},
