@@ -21,6 +21,8 @@ from recollect.errors import RecollectError
 from recollect.figures.sheet import About
 from recollect.layout import METHOD_FOLDERS, ROOT
 from recollect.plan import Plan
+from recollect.steps.collect import collect
+from recollect.steps.evaluate import evaluate
 from recollect.steps.figures import make_figures
 from recollect.steps.pictures import pictures
 from recollect.steps.suite_figures import figure_declaration, figure_files
@@ -176,7 +178,8 @@ def metrics(places, suite):
 
 
 def ok(*rows):
-    return {"status": "ok", "reason": "", "generation": {"extractor": "lenet", "fid": list(rows)}}
+    made = {"extractor": "lenet", "extractor_sha256": "0", "fid": list(rows)}
+    return {"status": "ok", "reason": "", "generation": made}
 
 
 def test_distances_of_finished_seeds_are_drawn(places, suite, metrics, monkeypatch):
@@ -208,6 +211,20 @@ def test_without_distances_the_reason_is_drawn(places, suite, metrics, monkeypat
     make_figures({**suite, "methods": ["b"], "generators": ["b"]}, places)
     assert all(says in text for text in said)
     assert len(said) == 2
+
+
+def test_a_suite_of_both_kinds_has_both_figures(places, suite, metrics, made):
+    for seed in (0, 1):
+        made.run("a", seed)
+    evaluate("little", "a", [0, 1], places)
+    both = ok([1.0, None], [2.0, 3.0]) | {"metrics": {"fid@lenet": 2.5}, "costs": {}}
+    metrics(both, both)
+    suite = {**suite, "generators": ["b"]}
+    collect(suite, places)
+    make_figures(suite, places)
+    kinds = {path.name.split("-")[0] for path in places.figures("s").iterdir()}
+    assert kinds == {"overview", "distances"}
+    assert sorted(places.figures("s").iterdir()) == sorted(figure_files(suite, places.figures("s")))
 
 
 def test_methods_that_answer_keep_their_figures(suite):
