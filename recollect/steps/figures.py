@@ -45,7 +45,7 @@ def _distances(runs: list[dict[str, Any]], title: str) -> Figure:
     """Distances of the samples of finished seeds, or why there are none."""
     made = [run["generation"] for run in runs if run["status"] == "ok"]
     found = {
-        f"{info.label}, {made[0]['extractor']}": np.array([one[name] for one in made], dtype=float)
+        f"{info.label} on {made[0]['extractor']}": np.array([one[name] for one in made], dtype=float)
         for name, info in SAMPLE_METRICS.items()
         if made and name in made[0]
     }

@@ -209,13 +209,13 @@ FID = np.array([[[10.0, NAN], [14.0, 20.0]], [[12.0, NAN], [18.0, 30.0]]])
 
 def test_fid_is_the_mean_over_seeds_as_map_and_curves():
     with style():
-        figure = distance_figure({"FID, lenet": FID}, "Title")
+        figure = distance_figure({"FID on lenet": FID}, "Title")
     np.testing.assert_allclose(pixels(figure), [[11, NAN], [16, 25]])
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[1].get_lines()}
     np.testing.assert_allclose(lines["task 1"], [11, 16])
     np.testing.assert_allclose(lines["task 2"], [NAN, 25])
     np.testing.assert_allclose(figure.axes[1].get_lines()[-1].get_ydata(), [11, 25])
-    assert {"11", "16", "25", "Title, mean of 2 seeds", "FID, lenet"} <= set(words(figure))
+    assert {"11", "16", "25", "Title, mean of 2 seeds", "FID on lenet"} <= set(words(figure))
     inside(figure)
 
 

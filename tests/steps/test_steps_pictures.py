@@ -190,8 +190,8 @@ def test_distances_of_finished_seeds_are_drawn(places, suite, metrics, monkeypat
     only = {**suite, "methods": ["b"], "generators": ["b"]}
     make_figures(only, places)
     ((distances, title),) = drawn
-    assert (list(distances), title) == (["FID, lenet"], "B, little")
-    np.testing.assert_array_equal(distances["FID, lenet"], [[[1, np.nan], [2, 3]]])
+    assert (list(distances), title) == (["FID on lenet"], "B, little")
+    np.testing.assert_array_equal(distances["FID on lenet"], [[[1, np.nan], [2, 3]]])
     assert figure_declaration(only) is None
     assert sorted(places.figures("s").iterdir()) == sorted(figure_files(only, places.figures("s")))
 
