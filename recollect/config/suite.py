@@ -53,7 +53,8 @@ class Suite:
     @classmethod
     def load(cls, config: dict[str, Any], files: Sequence[str | Path]) -> Suite:
         """Check everything that can be checked before a job starts."""
-        suite = cls({k: v for k, v in config.items() if v is not None}, tuple(Path(f) for f in files))
+        given = {k: _numbers_of_command_line(v) for k, v in config.items() if v is not None}
+        suite = cls(given, tuple(Path(f) for f in files))
         validate(suite.config, "suite", suite.files)
         for name in suite.config["scenarios"]:
             suite.scenario(name)
@@ -259,6 +260,13 @@ class Suite:
         """Published numbers, if a table asks for some."""
         asked = any("published" in table for table in self.config["tables"])
         return Published.load() if asked else None
+
+
+def _numbers_of_command_line(value: Any) -> Any:
+    """Snakemake leaves the numbers of a list given as ``--config 'seeds=[0, 1]'`` as text."""
+    if not isinstance(value, list):
+        return value
+    return [int(item) if isinstance(item, str) and item.isdecimal() else item for item in value]
 
 
 def _complete(parameters: dict[str, Parameter], values: dict[str, Any], method: str) -> dict[str, Any]:

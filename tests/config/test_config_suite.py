@@ -336,6 +336,11 @@ def test_batches_of_seeds(load, size, names):
     assert [seed for batch in plan.batches for seed in batch.seeds] == plan.seeds == [0, 2, 9]
 
 
+def test_seeds_of_a_command_line_are_numbers(load):
+    """Snakemake reads ``--config 'seeds=[0, 12]'`` as a list of texts."""
+    assert load(seeds=["0", "12"]).seeds == [0, 12]
+
+
 def test_targets_of_a_suite(load):
     plan = Plan(load(methods=["naive", "ewc"], seeds=[0, 3], tables=[TABLE]))
     assert plan.collect_inputs == [
