@@ -200,12 +200,12 @@ def _over_time(name: str, label: str, unit: Unit, definition: str) -> list[Metri
 
 _CHANNELS = (
     *_over_time(
-        "w1_log_pooled", "W1 (log, pooled)", "log photons",
+        "w1_log_pooled", "W1 pooled", "log photons",
         "Wasserstein-1 distance of the five ZDC channels' sums of log(1 + photons), all channels pooled, as the"
         " Adapt & Align authors compute it",
     ),
     *_over_time(
-        "w1_channels", "W1 (photons)", "photons",
+        "w1_channels", "W1 channels", "photons",
         "Wasserstein-1 distance of the photons in each of the five ZDC channels, mean over the channels",
     ),
 )  # fmt: skip

@@ -209,3 +209,14 @@ def test_a_whole_cell_with_a_remark_gets_a_footnote_in_every_format(collected, d
     assert [f"] {mark}" in text for text in cells].count(True) == 1
     for render in (to_markdown, to_html, to_latex, to_terminal):
         assert "few samples" in render(frame, declaration)
+
+
+def test_distances_of_channels_show_their_unit_and_when_they_were_taken():
+    from recollect.tables.metric_info import metric_info, sample_metrics
+
+    infos = {name: metric_info(f"{name}@zdc_channels") for name in sample_metrics("channels")}
+    assert infos["w1_log_pooled"].heading == "W1 pooled (log photons) ↓"
+    assert infos["w1_channels_change"].heading == "W1 channels change (photons) ↓"
+    assert "features of zdc_channels" in infos["w1_channels"].definition
+    with pytest.raises(RecollectError, match="write w1_channels@<extractor>"):
+        metric_info("w1_channels")
