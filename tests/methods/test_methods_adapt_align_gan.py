@@ -62,13 +62,20 @@ def images_of(benchmark, task):
     return images.gather(torch.arange(len(images)))
 
 
+def batch_of(benchmark, task, n):
+    """A mini-batch of the first ``n`` images."""
+    images = benchmark.train_stream[task].dataset.ready_images
+    index = torch.arange(n)
+    return [images.gather(index), images.labels[index], images.task_labels[index]]
+
+
 # Losses --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weight", [0.0, 10.0])
 def test_the_critics_loss_is_equation_3(tiny, benchmark, weight):
     strategy = stand(make(tiny, benchmark, {"penalty": weight}), benchmark, 0, "local")
-    strategy.mbatch = [images_of(benchmark, 0)[:5], None, None]
+    strategy.mbatch = batch_of(benchmark, 0, 5)
     strategy.mb_output = strategy.forward()
     assert not strategy.mb_output.requires_grad
     real, fake, critic = 2 * strategy.mb_x - 1, strategy.mb_output, strategy.model.critic
@@ -81,7 +88,7 @@ def test_the_critics_loss_is_equation_3(tiny, benchmark, weight):
 
 def test_a_critic_that_follows_its_loss_prefers_images(tiny, benchmark):
     strategy = stand(make(tiny, benchmark, {"critic_steps": 1000}, lr=0.01), benchmark, 0, "local")
-    strategy.mbatch = [images_of(benchmark, 0), None, None]
+    strategy.mbatch = batch_of(benchmark, 0, 18)
     strategy.clock.train_epoch_iterations = 1  # no step of the generator
     for _ in range(30):
         strategy.mb_output = strategy.forward()
@@ -98,7 +105,7 @@ def test_the_generators_step_follows_equation_4(tiny, benchmark):
     generator, critic = strategy.model.generator, strategy.model.critic
     strategy.generator_optimizer = torch.optim.SGD(generator.parameters(), lr=0.01)
     strategy.optimizer = torch.optim.SGD(critic.parameters(), lr=0.0)
-    strategy.mbatch = [images_of(benchmark, 1)[:5], None, None]
+    strategy.mbatch = batch_of(benchmark, 1, 5)
     strategy.clock.train_epoch_iterations = 0
     before = parameters(generator)
     torch.manual_seed(5)
@@ -233,8 +240,8 @@ def test_what_a_task_starts_from(tiny, benchmark):
 
 def test_targets_are_what_frozen_generators_make_of_the_same_noise_and_task(tiny, benchmark):
     strategy = stand(learn(make(tiny, benchmark), benchmark, 2), benchmark, 2, "global")
-    target, task, _, z = (torch.cat(parts) for parts in zip(*strategy.dataloader, strict=True))
-    old = task < 2
+    target, old, task, z = (torch.cat(parts) for parts in zip(*strategy.dataloader, strict=True))
+    assert torch.equal(old, task < 2)
     torch.testing.assert_close(target[old], strategy.old(z[old], task[old]))
     assert set(task[~old].tolist()) == {2}
     local = strategy.model.generator.eval()
@@ -245,7 +252,7 @@ def test_targets_are_what_frozen_generators_make_of_the_same_noise_and_task(tiny
 def test_the_regression_is_the_mean_squared_error_to_the_targets(tiny, benchmark):
     strategy = stand(learn(make(tiny, benchmark), benchmark, 2), benchmark, 2, "global")
     strategy.mbatch = next(iter(strategy.dataloader))
-    target, task, _, z = strategy.mbatch
+    target, _, task, z = strategy.mbatch
     strategy.mb_output = strategy.forward()
     loss = strategy.training_loss()
     torch.testing.assert_close(loss, (strategy.world(z, task) - target).square().mean())
@@ -257,12 +264,15 @@ def test_rows_of_an_iteration(tiny, benchmark, batch, old, each):
     strategy = stand(learn(make(tiny, benchmark, batch_size=batch), benchmark, old), benchmark, old, "global")
     loader = strategy.dataloader
     assert loader.iterations == -(-18 // batch)
-    loader.start_epoch(torch.Generator().manual_seed(0))
-    blocks = loader.make_block(0, 3, torch.Generator().manual_seed(1))
-    for _, task, _, _ in blocks:
+    blocks = []
+    for number in range(3):
+        loader.start_epoch(torch.Generator().manual_seed(number))
+        blocks += loader.make_block(0, loader.iterations, torch.Generator().manual_seed(number))
+    for _, is_old, task, _ in blocks:
         assert torch.bincount(task).tolist() == [each] * old + [batch]
-    assert not torch.equal(blocks[0][1], blocks[1][1])
-    assert len(torch.unique(torch.cat([z for *_, z in blocks]), dim=0)) == 3 * (each * old + batch)
+        assert torch.equal(is_old, task < old)
+    assert not torch.equal(blocks[0][2], blocks[1][2])
+    assert len(torch.unique(torch.cat([z for *_, z in blocks]), dim=0)) == len(blocks) * (each * old + batch)
 
 
 # Noise inversion -----------------------------------------------------------------------------------
@@ -275,6 +285,7 @@ class Images:
 
     def __init__(self, x):
         self.x, self.ready_images = x, self
+        self.labels = torch.zeros(len(x), dtype=torch.long)
 
     def __len__(self):
         return len(self.x)
@@ -346,7 +357,7 @@ def test_noises_follow_their_images_through_the_shuffled_order(tiny, benchmark):
     strategy.noises = torch.arange(18.0)[:, None].expand(18, 4)
     wanted = 2 * images_of(benchmark, 1) - 1
     for _ in range(2):
-        target, task, _, z = (torch.cat(parts) for parts in zip(*strategy.dataloader, strict=True))
+        target, _, task, z = (torch.cat(parts) for parts in zip(*strategy.dataloader, strict=True))
         number = z[task == 1][:, 0].long()
         assert torch.equal(target[task == 1], wanted[number])
         assert torch.bincount(number, minlength=18).tolist().count(1) == 16
@@ -458,7 +469,8 @@ def test_data_of_another_range_are_scaled_and_scaled_back(tiny, benchmark):
     strategy.model.critic.__class__ = Watching
     strategy.world, strategy.tasks_learned = strategy.model.generator, 1
     stand(strategy, benchmark, 0, "local")
-    strategy.mbatch = [6.5 * images_of(benchmark, 0)[:5], None, None]
+    x, *labels = batch_of(benchmark, 0, 5)
+    strategy.mbatch = [6.5 * x, *labels]
     strategy.mb_output = strategy.forward()
     strategy.training_loss()
     torch.testing.assert_close(seen[-1], 2 * images_of(benchmark, 0)[:5] - 1)
@@ -466,10 +478,9 @@ def test_data_of_another_range_are_scaled_and_scaled_back(tiny, benchmark):
     z = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(made, 3.25 * (strategy.world(z, torch.zeros(50, dtype=torch.long)).detach() + 1))
     strategy.adapted_dataset = Images(6.5 * images_of(benchmark, 0))
-    strategy.images, strategy.noises = strategy.adapted_dataset, torch.zeros(18, 4)
-    strategy.order = torch.arange(18)
-    _, targets = strategy.current_pairs(torch.zeros(1, 5, 4), 0, 1)
-    torch.testing.assert_close(targets[0], 2 * images_of(benchmark, 0)[:5] - 1)
+    strategy.current, strategy.noises = strategy.adapted_dataset, torch.zeros(18, 4)
+    _, _, targets = strategy.current_pairs(torch.zeros(5, 4), torch.arange(5))
+    torch.testing.assert_close(targets, 2 * images_of(benchmark, 0)[:5] - 1)
 
 
 def test_a_critic_that_becomes_nan_is_recorded_as_diverged(tiny, benchmark, tmp_path, monkeypatch):
