@@ -266,16 +266,17 @@ class AdaptAlignGAN(ContinualGenerator):
     def sample(self, n: int, task: int, generator: torch.Generator) -> Tensor:
         """``n`` images (n, C, H, W) of a task from the global generator, on the scale of the data."""
         z = torch.randn(n, self.latent, generator=generator).to(self.device)
-        return self.unsigned(self.world.eval()(z, torch.full((n,), task, device=self.device)))
+        return self.unsigned(self.world.eval()(z, self.drawn_ids(n, task, generator)))
 
     def snapshot(self) -> dict[str, Tensor]:
         """Global and local generator."""
-        return pack({"world": self.world, "local": self.model.generator})
+        return {**pack({"world": self.world, "local": self.model.generator}), **self.packed_ids()}
 
     def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
         """Become the model that made a snapshot, to sample from it."""
         self.world = deepcopy(self.model.generator)
         unpack(tensors, {"world": self.world, "local": self.model.generator})
+        self.unpack_ids(tensors)
 
     def extra_state(self) -> dict[str, Any]:
         """Global generator; inside a task also the frozen one, inverted noises and the second optimizer."""

@@ -248,8 +248,9 @@ class AdaptAlignVAE(ContinualGenerator):
     @torch.no_grad()
     def sample(self, n: int, task: int, generator: torch.Generator) -> Tensor:
         """``n`` images (n, C, H, W) of a task from the global decoder."""
-        z, b = prior(generator, n, self.latent, self.ones[task])
-        return self.world.eval().images(z, b, torch.full((n,), task, device=self.device))
+        ids = self.drawn_ids(n, task, generator)
+        z, b = prior(generator, n, self.latent, self.ones[ids])
+        return self.world.eval().images(z, b, ids)
 
     @property
     def encoder(self) -> Encoder:
@@ -268,12 +269,13 @@ class AdaptAlignVAE(ContinualGenerator):
     def snapshot(self) -> dict[str, Tensor]:
         """Global decoder, encoder, local decoder and binary latents."""
         nets = {"world": self.world, "encoder": self.model.encoder, "local": self.model.decoder}
-        return {"ones": self.ones, **pack(nets)}
+        return {"ones": self.ones, **pack(nets), **self.packed_ids()}
 
     def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
         """Become the model that made a snapshot, to sample from it."""
         self.world = deepcopy(self.model.decoder)
         unpack(tensors, {"world": self.world, "encoder": self.model.encoder, "local": self.model.decoder})
+        self.unpack_ids(tensors)
         self.ones = tensors["ones"].to(self.device)
         self.model.eval()
 

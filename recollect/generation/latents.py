@@ -27,8 +27,8 @@ def codes(uniform: Tensor, probability: Tensor) -> Tensor:
 
 
 def prior(generator: torch.Generator, n: int, latent: int, ones: Tensor) -> Latents:
-    """Latents of a task, on the device of its ``ones`` (B,): z standard normal, b one with that probability."""
-    z, uniform = noise(generator, n, latent=latent, binary=len(ones))
+    """``n`` latents on the device of ``ones`` (B,) or (n, B): z standard normal, b one with that probability."""
+    z, uniform = noise(generator, n, latent=latent, binary=ones.shape[-1])
     return Latents(z.to(ones.device), codes(uniform.to(ones.device), ones))
 
 

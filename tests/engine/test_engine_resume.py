@@ -205,7 +205,7 @@ def test_every_single_step_can_be_the_last(tiny, benchmark, tmp_path, saving_oft
     assert tiny.difference(expected, found) == ""
 
 
-@pytest.mark.parametrize("place", ["predict", "save_state", "_write_snapshot"])
+@pytest.mark.parametrize("place", ["predict", "save_state", "save_snapshot"])
 @pytest.mark.parametrize("occurrence", [1, 2, 3])
 def test_killed_between_tasks(tiny, benchmark, tmp_path, place, occurrence):
     """While predicting, while saving, while writing the generator's snapshot."""
@@ -217,8 +217,7 @@ def test_killed_between_tasks(tiny, benchmark, tmp_path, place, occurrence):
     whole = make(tmp_path / "whole")
     expected = final(whole, whole.run())
     count = 0
-    owner = runner.SeedRunner if place == "_write_snapshot" else runner
-    original = getattr(owner, place)
+    original = getattr(runner, place)
 
     def dying(*arguments, **options):
         nonlocal count
@@ -228,7 +227,7 @@ def test_killed_between_tasks(tiny, benchmark, tmp_path, place, occurrence):
         return original(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, place, dying)
+        patch.setattr(runner, place, dying)
         for _ in range(2):
             run = make(tmp_path / "killed")
             try:

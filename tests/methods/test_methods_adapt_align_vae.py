@@ -367,6 +367,13 @@ def test_conditioned_on_classes_everything_is_told_labels(tiny, benchmark):
     assert ids[~old].unique().tolist() == [4, 5]
     assert replay_counts(5, 2, 0.5, among=4) == [2, 1, 1, 1]
     assert strategy.replaced[:4].sum() > 0
+    told = []
+    strategy.world.translator.register_forward_hook(lambda net, given, out: told.append(given[2]))
+    other = make(tiny, benchmark, {"condition": "class"})
+    other.load_snapshot(strategy.snapshot())
+    pair = [s.sample(40, 1, torch.Generator().manual_seed(0)) for s in (strategy, other)]
+    assert told[0].unique().tolist() == [2, 3]
+    assert torch.equal(*pair)
 
 
 @pytest.mark.parametrize("gamma", [1.5, -1.01])
