@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -67,10 +66,11 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[Shape, bool, np.dtype]:
         raise CorruptData(f"{path} is written in .npy version {version}: save it again with numpy.savez")
     try:
         return _HEADERS[version](stream)
-    except (SyntaxError, TokenError) as error:  # numpy lets these two through
-        raise CorruptData(
-            f"{path} has a garbled header ({error.args[0]}): replace it by an intact copy"
-        ) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise
+    except Exception as error:  # a forged header takes numpy's parser to several others: syntax, tokens, types
+        reason = " ".join(str(error).split())
+        raise CorruptData(f"{path} has a garbled header ({reason}): replace it by an intact copy") from error
 
 
 def _name(path: Path, names: list[str]) -> str:
