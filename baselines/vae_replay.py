@@ -23,7 +23,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.engine.union import union
 from recollect.errors import RecollectError
-from recollect.generation.latents import codes, prior
+from recollect.generation.latents import codes, count_ones, prior, settle_ones
 from recollect.generation.pixels import check_pixels
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
@@ -119,14 +119,11 @@ class VAEReplay(Strategy):
 
     def _note_ones(self, b: Tensor) -> None:
         if self.epoch + 1 == self.train_epochs:
-            rows = torch.cat([b / 2 + 0.5, torch.ones(len(b), 1, device=b.device)], dim=1)
-            self.sums.index_add_(0, self.tasks[: len(b)], rows)
+            count_ones(self.sums, self.tasks[: len(b)], b)
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
-        seen = self.sums[:, -1] > 0
-        self.ones[seen] = self.sums[seen, :-1] / self.sums[seen, -1:]
-        self.sums.zero_()
+        settle_ones(self.ones, self.sums)
         self.tasks_learned += 1
         self.old = None
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from recollect.engine.mixed import MixedBatches, Rows
+from recollect.engine.mixed import MixedBatches, Rows, cycled_order
 from recollect.engine.phases import Phase, decay
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
@@ -217,9 +217,8 @@ class AdaptAlignGAN(ContinualGenerator):
 
     def start_epoch(self, generator: torch.Generator) -> None:
         """The order of the current images, whose noises or ids are used; a pass that starts again when used up."""
-        n, wanted = len(self.current), self.dataloader.iterations * self.train_mb_size
-        passes = [torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))]
-        self.order = torch.cat(passes).to(self.device)
+        wanted = self.dataloader.iterations * self.train_mb_size
+        self.order = cycled_order(len(self.current), wanted, generator).to(self.device)
 
     @torch.no_grad()
     def make_block(self, first: int, count: int, generator: torch.Generator) -> list[Rows]:

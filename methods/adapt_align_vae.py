@@ -34,7 +34,7 @@ from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.generation.continual import ContinualGenerator
 from recollect.generation.latent_replay import LatentReplay
-from recollect.generation.latents import Latents, posterior, prior
+from recollect.generation.latents import Latents, count_ones, posterior, prior, settle_ones
 from recollect.generation.pixels import check_pixels
 from recollect.generation.shares import replay_counts
 from recollect.generation.snapshots import frozen, pack, unpack
@@ -196,15 +196,11 @@ class AdaptAlignVAE(ContinualGenerator):
     def _note_ones(self, b: Tensor, ids: Tensor) -> None:
         """In the last local epoch: how often every binary latent is one, over the task's data."""
         if self.phase.name == "local" and self.epoch + 1 == self.phase.epochs:
-            self.ones_sum.index_add_(
-                0, ids, torch.cat([b / 2 + 0.5, torch.ones(len(b), 1, device=b.device)], dim=1)
-            )
+            count_ones(self.ones_sum, ids, b)
 
     def _after_training_epoch(self, **kwargs: Any) -> None:
         if self.phase.name == "local" and self.epoch == self.phase.epochs:
-            seen = self.ones_sum[:, -1] > 0
-            self.ones[seen] = self.ones_sum[seen, :-1] / self.ones_sum[seen, -1:]
-            self.ones_sum.zero_()
+            settle_ones(self.ones, self.ones_sum)
         super()._after_training_epoch(**kwargs)
 
     # Replay --------------------------------------------------------------------------------------

@@ -11,6 +11,11 @@ from torch import Tensor
 Rows = tuple[Tensor, ...]
 
 
+def cycled_order(n: int, wanted: int, generator: torch.Generator) -> Tensor:
+    """Positions of at least ``wanted`` of n images: shuffled passes, one after another."""
+    return torch.cat([torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))])
+
+
 class MixedBatches:
     """Mini-batches of rows that are made in blocks of several iterations, because large passes are fast.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
-from recollect.engine.mixed import MixedBatches, Rows
+from recollect.engine.mixed import MixedBatches, Rows, cycled_order
 from recollect.engine.phases import Phase
 from recollect.generation.cutmix import Mixed, cut_images, cut_vectors
 from recollect.generation.shares import replay_counts
@@ -90,9 +90,8 @@ class LatentClassifier(Base):
 
     def start_pass(self, generator: torch.Generator) -> None:
         """The order of the current images; a pass starts again when it is used up."""
-        n, wanted = len(self.labelled), self.dataloader.iterations * self.train_mb_size
-        passes = [torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))]
-        self.order = torch.cat(passes).to(self.device)
+        wanted = self.dataloader.iterations * self.train_mb_size
+        self.order = cycled_order(len(self.labelled), wanted, generator).to(self.device)
 
     @torch.no_grad()
     def make_embedded(self, first: int, count: int, generator: torch.Generator) -> list[Rows]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recollect.engine.mixed import MixedBatches, Rows
+from recollect.engine.mixed import MixedBatches, Rows, cycled_order
 from recollect.generation.latents import Latents, codes, noise
 from recollect.models.multiband import Decoder
 
@@ -53,8 +53,7 @@ class LatentReplay:
     def start_epoch(self, generator: torch.Generator) -> None:
         """The order of the current images, a pass that starts again when it is used up; the candidates."""
         n, wanted = len(self.images), self.iterations * self.batch_size
-        passes = [torch.randperm(n, generator=generator) for _ in range(-(-wanted // n))]
-        self.order = torch.cat(passes).to(self.device)
+        self.order = cycled_order(n, wanted, generator).to(self.device)
         if self.n_candidates:
             chosen = torch.randperm(n, generator=generator)[: self.n_candidates].to(self.device)
             x = self.images.gather(chosen)

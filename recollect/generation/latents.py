@@ -44,3 +44,15 @@ def mode(statistics: tuple[Tensor, Tensor, Tensor]) -> Latents:
     """The latents that are likeliest given mean, log variance (N, L) and binary logits (N, B)."""
     mean, _, logits = statistics
     return Latents(mean, codes(torch.full_like(logits, 0.5), torch.sigmoid(logits)))
+
+
+def count_ones(sums: Tensor, ids: Tensor, b: Tensor) -> None:
+    """Add codes b (n, B) in [-1, 1] of ids (n,) to ``sums`` (ids, B + 1), whose last column counts rows."""
+    sums.index_add_(0, ids, torch.cat([b / 2 + 0.5, torch.ones(len(b), 1, device=b.device)], dim=1))
+
+
+def settle_ones(ones: Tensor, sums: Tensor) -> None:
+    """Set ``ones`` (ids, B) to the means of the ids that were counted, and begin counting anew."""
+    seen = sums[:, -1] > 0
+    ones[seen] = sums[seen, :-1] / sums[seen, -1:]
+    sums.zero_()
