@@ -53,7 +53,7 @@ def images_and_labels(data_dir: Path | None) -> tuple[torch.Tensor, torch.Tensor
     return x, torch.randint(0, 10, (60_000,), generator=generator), False
 
 
-def _experience(x: torch.Tensor, y: torch.Tensor, classes: list[int], task: int) -> Any:
+def experience(x: torch.Tensor, y: torch.Tensor, classes: list[int], task: int) -> Any:
     from avalanche.benchmarks import benchmark_from_datasets
 
     rows = np.flatnonzero(np.isin(y.numpy(), classes))
@@ -74,7 +74,7 @@ def fresh_strategy(name: str) -> Any:
 def prepared_strategy(name: str, x: torch.Tensor, y: torch.Tensor) -> Any:
     """Our strategy after a short first task, so that its memory, teacher or Fisher exists."""
     strategy = fresh_strategy(name)
-    strategy.train(_experience(x[:6000], y[:6000], [0, 1], 0), eval_streams=[])
+    strategy.train(experience(x[:6000], y[:6000], [0, 1], 0), eval_streams=[])
     return strategy
 
 
@@ -105,7 +105,7 @@ def time_loop(name: str, task: Task) -> float:
 
 def against_loops(x: torch.Tensor, y: torch.Tensor) -> dict[str, tuple[float, float, float]]:
     """Method -> (our ms, hand-written ms, median ratio of the rounds)."""
-    experience = _experience(x, y, [2, 3], 1)
+    experience = experience(x, y, [2, 3], 1)
     rows = np.flatnonzero(np.isin(y.numpy(), [2, 3]))
     task = Task(x[rows].clone(), y[rows], 4)
     found = {}
@@ -185,7 +185,7 @@ def _accuracy(model: torch.nn.Module, benchmark: Any) -> float:
 def run_ours(name: str, x: torch.Tensor, y: torch.Tensor, test: Any) -> tuple[float, float]:
     """(seconds per iteration over all five tasks, consolidation included; final mean accuracy)."""
     strategy = fresh_strategy(name)
-    experiences = [_experience(x, y, [2 * t, 2 * t + 1], t) for t in range(5)]
+    experiences = [experience(x, y, [2 * t, 2 * t + 1], t) for t in range(5)]
     start, steps = time.perf_counter(), 0
     for experience in experiences:
         strategy.train(experience, eval_streams=[])
