@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
+ASKED_TOO = ("sacct", "sacctmgr", "sshare")
+"""Commands that Snakemake may ask, and that know little without accounting."""
 CONFIGURATION = """\
 ClusterName=recollect
 SlurmctldHost=localhost
@@ -100,7 +102,7 @@ class Cluster:
         """SLURM's commands for this cluster: Snakemake takes SLURM_CONF from the environment of its jobs."""
         folder = self.folder / "bin"
         folder.mkdir()
-        for name in NEEDED:
+        for name in filter(shutil.which, [*NEEDED, *ASKED_TOO]):
             script = folder / name
             script.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which(name)} "$@"\n')
             script.chmod(0o755)
