@@ -5,7 +5,7 @@ CORES ?= all
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results test check bench ui partial clean
+.PHONY: help setup results test check bench faults ui partial clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: setup  ## style, types and workflow lint
 
 bench: setup  ## measure speed and memory, write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+faults: setup  ## kill the default suite at 50 random moments and compare the results (20 minutes)
+	$(BIN)/python tests/faults/kill_everywhere.py
 
 ui: setup  ## browse the runs in MLflow on http://127.0.0.1:5000
 	$(BIN)/python -m recollect ui

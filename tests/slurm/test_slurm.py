@@ -92,7 +92,7 @@ def test_controller_restarted_node_lost_and_job_requeued(
 ) -> None:
     """All in one run, one after the other."""
     process = submit(checkout, cluster)
-    cluster.wait(lambda: training(checkout, cluster), "no job trains", 240)
+    cluster.wait(lambda: training(checkout, cluster), "no job trains", 600)
     cluster.kill("slurmctld")
     cluster.start_controller()
     cluster.wait(lambda: bool(cluster.jobs("R")), "jobs are forgotten")
@@ -112,7 +112,7 @@ def test_everything_cancelled_and_snakemake_killed_then_run_again(
 ) -> None:
     """Jobs get a notice before they are killed, and save their state."""
     process = submit(checkout, cluster, "--retries", "0")
-    cluster.wait(lambda: training(checkout, cluster), "no job trains", 240)
+    cluster.wait(lambda: training(checkout, cluster), "no job trains", 600)
     process.send_signal(signal.SIGKILL)
     process.wait()
     cluster.ask("scancel", "--user=root")
