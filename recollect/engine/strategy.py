@@ -52,7 +52,7 @@ class Strategy(SupervisedTemplate):
         optimizer: over the model's parameters.
         outputs: which of the ``n_classes`` outputs may answer.
         train_iterations: updates per task; overrides ``train_epochs``.
-        augmentation: none or crop_flip.
+        augmentation: none, crop_flip or resized_crop_flip.
         seed: of the order of the batches and of :attr:`generator`.
     """
 
