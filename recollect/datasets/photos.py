@@ -82,9 +82,9 @@ CARS = DatasetSpec(
     files=(RemoteFile(ARCHIVE, ()),),
     load=load_cars,
     how_to_get=(
-        "the official addresses are gone; put the folder stanford_cars there as torchvision expects it (cars_train, "
-        "cars_test, devkit/cars_train_annos.mat, cars_test_annos_withlabels.mat), or a folder cars with "
-        "train and test in it, each of 196 class folders"
+        "the official addresses are gone; put the folder stanford_cars there as torchvision expects it "
+        "(cars_train, cars_test, devkit/cars_train_annos.mat, cars_test_annos_withlabels.mat), or a folder cars "
+        "with train and test in it, each of 196 class folders"
     ),
     licence="non-commercial research; the images belong to their owners",
     citation="Krause, Stark, Deng, Fei-Fei, 3D Object Representations for Categorization, 3dRR (2013)",
