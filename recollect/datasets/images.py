@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from collections.abc import Sequence
 
 from PIL import Image
 
@@ -14,7 +13,7 @@ _BAD_IMAGE = (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.Dec
 
 
 def decode_image(
-    data: bytes, mode: str, origin: str, formats: Sequence[str] = FORMATS, max_pixels: int = MAX_PIXELS
+    data: bytes, mode: str, origin: str, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
     """Decode an image file to a Pillow image of `mode` ("L" or "RGB").
 

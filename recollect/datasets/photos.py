@@ -14,7 +14,7 @@ from recollect.datasets.spec import DatasetSpec, RemoteFile
 _SHAPE: dict[str, Any] = {"input_shape": (3, 224, 224), "own_sizes": True}
 
 
-def _revisited(name: str, title: str, n_classes: int, folder: str, address: str, **facts: str) -> DatasetSpec:
+def _revisited(name: str, title: str, n_classes: int, folder: str, address: str, **facts: Any) -> DatasetSpec:
     """A data set of the RevisitingCIL archives: no plain address, Google Drive asks before it hands them out."""
     archive = f"{folder}.zip"
     places = (folder, name, archive, f"{folder}/{archive}", f"{name}.zip")
