@@ -35,9 +35,7 @@ def check_robustness(
         raise ConfigError(f"robustness.set = {asked['set']!r} in {where}: {suggestion(asked['set'], SETS)}")
     methods = judged_methods(config, makes)
     if not methods:
-        raise ConfigError(
-            f"robustness in {where} judges classifiers, the suite has none: add one or drop it"
-        )
+        raise ConfigError(f"robustness in {where} judges classifiers, the suite has none: add one or drop it")
     if asked.get("reference") not in (None, *methods):
         hint = suggestion(asked["reference"], methods)
         raise ConfigError(f"robustness.reference = {asked['reference']!r} in {where}: {hint}")

@@ -6,7 +6,8 @@ images made here stand for no published number. Perturbations are sequences of 3
 
 Decisions [D]: images smaller than 32 x 32 are corrupted at 32 x 32 (bilinear) and scaled back, as the
 functions need 32 pixels; grey images become grey again by the mean of the channels. One seed per image,
-corruption and severity, so that the files are the same each time and a part can be made anew.
+corruption and severity, so that the files are the same each time and a part can be made anew; what a function
+cannot corrupt with twenty seeds stays as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import inspect
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch import Tensor
 
 SMALLEST = 32
 FRAMES = 31
+REDRAWS = 20
 PACKAGE = "imagecorruptions-imaug"
 CORRUPTION_NAMES = (
     "brightness", "contrast", "defocus_blur", "elastic_transform", "fog", "frost", "gaussian_blur",
@@ -34,14 +36,13 @@ CORRUPTION_NAMES = (
 """The nineteen of CIFAR-100-C, in the order of its files."""
 
 
-def describe(kind: str, title: str) -> str:
-    """What tables say of images made here."""
+def describe(kind: str, title: str | None) -> str:
+    """What tables say of images made here; `title` is that of the official archive, if there is one."""
     if kind == "corruptions":
-        return (
-            f"corruptions made here from the test images with {PACKAGE} {version(PACKAGE)} at the severities of "
-            f"ImageNet-C, not the official {title}"
-        )
-    return f"perturbations ({', '.join(PERTURBATIONS)}) made here from the test images, not the official {title}"
+        made = f"corruptions made here with {PACKAGE} {version(PACKAGE)} (severities of ImageNet-C)"
+    else:
+        made = f"sequences made here ({', '.join(PERTURBATIONS)})"
+    return made if title is None else f"{made}, not {title}"
 
 
 def corrupted(images: np.ndarray, name: str, severity: int) -> np.ndarray:
@@ -61,11 +62,16 @@ def corrupted(images: np.ndarray, name: str, severity: int) -> np.ndarray:
     out = np.empty_like(images)
     with _numpy_state():
         for row, image in enumerate(images):
-            seed = zlib.crc32(f"{name} {severity} {row}".encode())
-            np.random.seed(seed)  # noqa: NPY002 - the package draws from NumPy's global stream
-            own = {"seed": seed} if takes_seed else {}
-            made = corrupt(_large_colour(image), severity=severity, corruption_name=name, **own)
-            out[row] = _back(made, image.shape)
+            large, seed = _large_colour(image), zlib.crc32(f"{name} {severity} {row}".encode())
+            made = None
+            for again in range(REDRAWS):
+                np.random.seed(seed ^ again)  # noqa: NPY002 - the package draws from NumPy's global stream
+                own = {"seed": seed ^ again} if takes_seed else {}
+                # A layer of spatter may come out empty and is then divided by zero, which no byte can hold.
+                with suppress(FloatingPointError), np.errstate(invalid="raise"):
+                    made = corrupt(large, severity=severity, corruption_name=name, **own)
+                    break
+            out[row] = image if made is None else _back(made, image.shape)
     return out
 
 
@@ -130,7 +136,7 @@ PERTURBATIONS: dict[str, Callable[[Tensor, int, float], Tensor]] = {
 
 def perturbed(images: np.ndarray, name: str) -> np.ndarray:
     """Sequences uint8 (N, 31, H, W, C) of images (N, H, W, C), by torchvision."""
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    x = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2)))
     middle = (FRAMES - 1) / 2
     frames = [PERTURBATIONS[name](x, frame, (frame - middle) / middle) for frame in range(FRAMES)]
     return torch.stack(frames, dim=1).permute(0, 1, 3, 4, 2).contiguous().numpy()

@@ -38,9 +38,9 @@ class RobustnessSet:
     fits: tuple[str, ...]
     archives: Mapping[str, Archive]
 
-    def title(self, kind: str) -> str:
-        """What its images are called where none are official."""
-        return self.archives[kind].title if kind in self.archives else f"{kind} of {self.dataset}"
+    def title(self, kind: str) -> str | None:
+        """What its official images are called, None where there are none."""
+        return self.archives[kind].title if kind in self.archives else None
 
 
 def _places(name: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from recollect.datasets import Prepared, open_prepared
 from recollect.datasets.store import NpyWriter, writing
 from recollect.errors import RecollectError
 from recollect.files import canonical_json, read_json, sha256_text, write_json
+from recollect.provenance.fingerprint import step_fingerprint
 from recollect.robustness.generate import (
     CORRUPTION_NAMES,
     FRAMES,
@@ -27,6 +29,7 @@ from recollect.robustness.official import LABELS, find_archive, read_archive
 from recollect.robustness.sets import CORRUPTIONS, SEVERITIES, get_set
 from recollect.steps.places import Places
 
+LOG = logging.getLogger("recollect.robustness")
 SCHEMA = 1
 BLOCK = 250
 """Images per block; part of what is made, as every block has its own noise."""
@@ -53,16 +56,18 @@ def make_corruptions(
         raise RecollectError(f"{chosen.dataset} has no bytes as pixels, corruptions are defined for those only")
     archive = chosen.archives.get(kind)
     found = find_archive(data_dir, archive) if archive else None
-    title = chosen.title(kind)
-    if found is not None:
-        files = read_archive(found, kind, title, data.test_x, data.test_y)
+    if found is not None and archive is not None:
+        files = read_archive(found, kind, archive.title, data.test_x, data.test_y)
         root, remark = data_dir, ""
     else:
-        folder = places.corruptions(name, kind).parent / kind
-        files = _make(data, kind, folder, progress)
-        root, remark = places.results, describe(kind, title)
+        if archive is not None:
+            LOG.warning(
+                "%s is not in %s, made here instead; official: %s", archive.title, data_dir, archive.how_to_get
+            )
+        files = _make(data, kind, places.corruptions(name, kind).parent / kind, progress)
+        root, remark = places.results, describe(kind, chosen.title(kind))
     record = _record(name, kind, data, files, root, progress)
-    record |= {"in": "results" if found is None else "data_dir", "title": title, "remark": remark}
+    record |= {"in": "results" if found is None else "data_dir", "remark": remark}
     write_json(places.corruptions(name, kind), record)
     return record
 
@@ -105,7 +110,8 @@ def _make(data: Prepared, kind: str, folder: Path, progress: bool) -> list[NpyFi
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "made_from.json"
-    made_from = {"data_sha256": data.info["content_sha256"], "how": describe(kind, data.info["dataset"])}
+    code = step_fingerprint("recollect.robustness.generate")
+    made_from = {"data_sha256": data.info["content_sha256"], "how": describe(kind, None), "code": code}
     if not stamp.is_file() or read_json(stamp, f"delete {folder}") != made_from:
         for old in folder.glob("*.npy"):
             old.unlink()

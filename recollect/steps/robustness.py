@@ -54,7 +54,7 @@ def robustness(
             run |= judge(model, lists, name, places, data_dir, f"{scenario['id']}/{method} seed {seed}", progress)
         runs.append(run)
     found = {"scenario": scenario["id"], "method": method, "set": name, "runs": runs}
-    found["sources"] = {kind: {k: lists[kind][k] for k in ("sha256", "title", "remark")} for kind in KINDS}
+    found["sources"] = {kind: {k: lists[kind][k] for k in ("sha256", "remark")} for kind in KINDS}
     write_json(places.robustness(scenario["id"], method), found)
 
 
