@@ -21,9 +21,8 @@ REFERENCE = {"fog": [0.2, 0.2], "snow": [0.4, 0.4]}
 def test_means_over_severities_then_corruptions():
     assert mean_error(ERRORS) == pytest.approx((0.2 + 0.4) / 2)
     assert corruption_accuracy(ERRORS) == pytest.approx(0.7)
-XX
-        1 - 0.75 / 2
-    )  # not the mean of three
+    uneven = {"a": [0.0], "b": [0.5, 1.0]}
+    assert corruption_accuracy(uneven) == pytest.approx(1 - 0.75 / 2)  # not the mean of all three
 
 
 def test_mce_is_a_mean_of_ratios():
