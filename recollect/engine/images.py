@@ -89,8 +89,8 @@ class _LoadedPart:
     def crop(self, index: Tensor, crops: Crops) -> Tensor:
         """Resized crops as float images: of the stored pixels or, where the task changes its images, of those."""
         x = self.gather(index) if self.is_changed else self.stored.source(self.rows[index])
-        x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
-        return resized_crops(x, crops.boxes, self.size, flip=crops.flip)
+        made = resized_crops(x, crops.boxes, self.size, flip=crops.flip)
+        return made.div_(255) if x.dtype == torch.uint8 else made
 
 
 class TaskImages(Dataset[tuple[Tensor, int]]):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recollect.datasets.ragged import RaggedImages
-from recollect.engine.resample import resized_crops
+from recollect.engine.resample import resized_bytes
 
 
 class Stored(Protocol):
@@ -81,10 +81,7 @@ class Enlarged(Plain):
 
     def shown(self, rows: Tensor) -> Tensor:
         """Float (B, C, side, side) in [0, 1]: whole numbers of 255ths, as from an image file."""
-        x = self.source(rows).float()
-        sizes = self.sizes(rows)
-        boxes = torch.cat([torch.zeros_like(sizes), sizes], dim=1)
-        return resized_crops(x, boxes, (self.side, self.side), "bicubic", as_bytes=True).div_(255)
+        return resized_bytes(self.source(rows).float(), (self.side, self.side)).div_(255)
 
     def sizes(self, rows: Tensor) -> Tensor:
         """The same for all."""

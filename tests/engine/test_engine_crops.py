@@ -13,7 +13,7 @@ from recollect.engine import batches as batches_module
 from recollect.engine.augment import CROP_AREA, CROP_RATIO, draw_crops
 from recollect.engine.batches import ReadyBatches
 from recollect.engine.images import Part, TaskImages, merge
-from recollect.engine.resample import resized_crops
+from recollect.engine.resample import resized_bytes, resized_crops
 from recollect.engine.stored import Enlarged
 
 CPU = torch.device("cpu")
@@ -107,8 +107,7 @@ def test_enlarged_images_are_bicubic_and_cropped_from_the_small_ones():
     small = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8))
     images = task_images(Enlarged(small, 20), 3)
     index = torch.tensor([2, 0])
-    whole = torch.tensor([[0, 0, 8, 8]] * 2)
-    expected = resized_crops(small[index].float(), whole, (20, 20), "bicubic", as_bytes=True) / 255
+    expected = resized_bytes(small[index].float(), (20, 20)) / 255
     assert torch.equal(images.gather(index), expected)
     drawn = draw_crops(torch.full((2, 2), 8), seeded(1))
     expected = resized_crops(small[index].float() / 255, drawn.boxes, (20, 20), flip=drawn.flip)
