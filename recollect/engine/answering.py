@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.files import sha256_file, write_bytes
 
@@ -20,15 +19,12 @@ def check_storable(strategy: Any) -> None:
     Raises:
         RecollectError: it answers from more than its network and does not say what.
     """
-    own = type(strategy)
-    if (
-        isinstance(strategy, Strategy)
-        and own.scores is not Strategy.scores
-        and own.stored_model is Strategy.stored_model
-    ):
+    lineage = type(strategy).__mro__
+    scores, stores = ([c for c in lineage if name in vars(c)][:1] for name in ("scores", "stored_model"))
+    if scores and stores and lineage.index(scores[0]) < lineage.index(stores[0]):
         raise RecollectError(
-            f"{own.__module__}: {own.__name__} answers from more than its network: give it stored_model and "
-            "load_stored_model, or take store_model from the scenario"
+            f"{scores[0].__module__}: {scores[0].__name__} answers from more than its network: give it stored_model "
+            "and load_stored_model, or take store_model from the scenario"
         )
 
 
