@@ -23,8 +23,8 @@ def check_storable(strategy: Any) -> None:
     scores, stores = ([c for c in lineage if name in vars(c)][:1] for name in ("scores", "stored_model"))
     if scores and stores and lineage.index(scores[0]) < lineage.index(stores[0]):
         raise RecollectError(
-            f"{scores[0].__module__}: {scores[0].__name__} answers from more than its network: give it stored_model "
-            "and load_stored_model, or take store_model from the scenario"
+            f"{scores[0].__module__}: {scores[0].__name__} answers from more than its network: give it "
+            "stored_model and load_stored_model, or take store_model from the scenario"
         )
 
 
