@@ -38,6 +38,8 @@ wildcard_constraints:
     scenario=r"[\w-]+",
     method=r"[\w-]+",
     extractor=r"[\w-]+",
+    robustness_set=r"[\w-]+",
+    kind="corruptions|perturbations",
 
 
 rule all:
@@ -56,6 +58,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/extractor.smk"
 include: "workflow/rules/reference.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/robustness.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/pictures.smk"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recollect.errors import RecollectError
+from recollect.robustness.sets import KINDS
 from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
 
 if TYPE_CHECKING:
@@ -73,6 +74,22 @@ def _evaluate_samples(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
 
     evaluate_samples(a.scenario, a.method, a.seeds, Places(a.results), device=a.device, threads=a.threads)
+
+
+def _corruptions(a: argparse.Namespace) -> None:
+    from recollect.steps.corruptions import make_corruptions
+    from recollect.steps.places import Places
+
+    make_corruptions(a.set, a.kind, Places(a.results), _data_dir(a))
+
+
+def _robustness(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.robustness import robustness
+
+    robustness(
+        a.scenario, a.method, a.seeds, a.set, Places(a.results), _data_dir(a), device=a.device, threads=a.threads
+    )
 
 
 def _pictures(a: argparse.Namespace) -> None:
@@ -256,6 +273,20 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
             "help": "resolved scenario with its extractor as JSON, or @file",
         },
         "--seeds": _SEEDS,
+        "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
+        "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
+    }),
+    "corruptions": (_corruptions, "list the corrupted copies of a test set, made here where none are official", {
+        "set": {"help": "robustness set, e.g. cifar100"},
+        "--kind": {"choices": KINDS, "default": KINDS[0], "help": "%(choices)s (default: %(default)s)"},
+        "--data-dir": _DATA["--data-dir"],
+    }),
+    "robustness": (_robustness, "let stored models of finished runs answer on corrupted test images", {
+        "method": {"help": "method id"},
+        "--scenario": {"type": _mapping("id"), "required": True, "help": "scenario as JSON, or @file"},
+        "--seeds": _SEEDS,
+        "--set": {"required": True, "help": "robustness set, e.g. cifar100"},
+        "--data-dir": _DATA["--data-dir"],
         "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
         "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
     }),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recollect.config.suite import Suite
+from recollect.config.suite_robustness import judged_methods
 from recollect.errors import RecollectError
 from recollect.estimates import estimate, runtime_minutes
 from recollect.extractors import get_extractor_spec
@@ -21,6 +22,7 @@ from recollect.provenance.fingerprint import (
     split_fingerprint,
     step_fingerprint,
 )
+from recollect.robustness.sets import KINDS, get_set
 from recollect.steps.places import Places
 from recollect.steps.suite_figures import figure_files
 from recollect.steps.suite_pictures import PictureGroup, picture_groups
@@ -125,9 +127,13 @@ class Plan:
     @property
     def data_dir_argument(self) -> str:
         """Command-line arguments that say where data are looked for."""
-        offline = " --offline" if self._suite.config.get("offline") else ""
+        return self.data_dir_only + (" --offline" if self._suite.config.get("offline") else "")
+
+    @property
+    def data_dir_only(self) -> str:
+        """The same for steps that never open a connection."""
         quoted = self._suite.data_dir.replace("'", "'\\''")
-        return f"--data-dir '{quoted}'{offline}"
+        return f"--data-dir '{quoted}'"
 
     # Arguments of jobs ---------------------------------------------------------------------------
 
@@ -199,6 +205,25 @@ class Plan:
         return [name for name in self._suite.config["methods"] if self._suite.makes(name) == "images"]
 
     @cached_property
+    def corruptions_code(self) -> str:
+        """Fingerprint of the code that makes corrupted images."""
+        return step_fingerprint("recollect.steps.corruptions")
+
+    @cached_property
+    def robustness_code(self) -> str:
+        """Fingerprint of the code that judges models on corrupted images."""
+        return step_fingerprint("recollect.steps.robustness")
+
+    @property
+    def robustness_set(self) -> str:
+        """Which corrupted images the suite judges on; empty for none."""
+        return self._suite.config.get("robustness", {}).get("set", "")
+
+    @property
+    def _judged(self) -> list[str]:
+        return judged_methods(self._suite.config, self._suite.makes) if self.robustness_set else []
+
+    @cached_property
     def pictures_code(self) -> str:
         """Fingerprint of the code that draws pictures of generators."""
         return step_fingerprint("recollect.steps.pictures")
@@ -210,7 +235,9 @@ class Plan:
         labels = {method: self._suite.label(method) for method in self._suite.config["methods"]}
         # Suites without generators do not mention them: what they say stays as it was, and nothing reruns.
         generators = {"generators": self._generators} if self._generators else {}
-        return {**chosen, "tables": self._suite.tables(), "labels": labels, **generators}
+        judged = {**self._suite.config.get("robustness", {}), "methods": self._judged}
+        robustness = {"robustness": judged} if self._judged else {}
+        return {**chosen, "tables": self._suite.tables(), "labels": labels, **generators, **robustness}
 
     @property
     def suite_argument(self) -> str:
@@ -234,6 +261,14 @@ class Plan:
         training = get_extractor_spec(wildcards.extractor).training
         return [] if training is None else [str(self._places.data(training.dataset) / "dataset.json")]
 
+    def corruption_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a robustness set."""
+        return [str(self._places.data(get_set(wildcards.robustness_set).dataset) / "dataset.json")]
+
+    def corruption_lists(self, wildcards: Any) -> list[str]:
+        """Lists of the corrupted images that the suite judges on."""
+        return [str(self._places.corruptions(self.robustness_set, kind)) for kind in KINDS if self.robustness_set]
+
     def reference_inputs(self, wildcards: Any) -> list[str]:
         """Reference features of a scenario, all seeds."""
         scenario = self._suite.scenario(wildcards.scenario)
@@ -249,6 +284,12 @@ class Plan:
         """Metrics of every scenario and method."""
         config = self._suite.config
         return [str(self._places.metrics(s, m)) for s in config["scenarios"] for m in config["methods"]]
+
+    @cached_property
+    def robustness_files(self) -> list[str]:
+        """How the stored models of every scenario and classifier answer on corrupted images."""
+        scenarios = self._suite.config["scenarios"]
+        return [str(self._places.robustness(s, m)) for s in scenarios for m in self._judged]
 
     @property
     def collected(self) -> str:

@@ -22,13 +22,16 @@ from recollect.config.signature import (
     dataclass_parameters,
 )
 from recollect.config.suite_extractors import check_extractor
+from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
 from recollect.scenarios.manifest import OPTIONS
 
 METHODS_FILE = ROOT / "config" / "methods.yaml"
 SCENARIOS_FILE = ROOT / "config" / "scenarios.yaml"
-_SCENARIO_KEYS = {"title", "datasets", "protocol", "labels", "validation", "evaluate_on", "heldout", "extractor"}
+_SCENARIO_KEYS = {
+    "title", "datasets", "protocol", "labels", "validation", "evaluate_on", "heldout", "extractor", "store_model",
+}  # fmt: skip
 
 
 def _relative(path: Path) -> str:
@@ -63,6 +66,7 @@ class Suite:
                 suite.method(method, scenario)
         suite._check_overrides()
         suite._check_extractors()
+        check_robustness(suite.config, suite.files, suite.scenario, suite.makes)
         check_tables(suite.config, suite.files)
         if suite._published is not None:
             check_published(suite.config, suite.files, suite._published, suite._methods, suite._scenarios)

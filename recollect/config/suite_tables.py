@@ -19,10 +19,12 @@ def check_tables(config: Config, files: Sequence[Path]) -> None:
         ConfigError: naming the table's key, the file and what is allowed.
     """
     from recollect.extractors import EXTRACTORS
-    from recollect.tables.metric_info import METRICS, sample_metrics
+    from recollect.tables.metric_info import METRICS, ROBUSTNESS_METRICS, sample_metrics
 
     samples = [f"{name}@{e.id}" for e in EXTRACTORS.values() for name in sample_metrics(e.measured)]
-    metrics = [*METRICS, *samples]
+    judged = config["robustness"]["set"] if config.get("robustness") else None
+    robustness = [f"{name}@{judged}" for name in ROBUSTNESS_METRICS if judged]
+    metrics = [*METRICS, *samples, *robustness]
     known = {"scenarios": config["scenarios"], "methods": config["methods"], "metrics": metrics}
     ids = [table["id"] for table in config["tables"]]
     for i, table in enumerate(config["tables"]):

@@ -12,22 +12,26 @@ FORMATS = ("PNG", "JPEG")
 _BAD_IMAGE = (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError)
 
 
-def decode_image(data: bytes, mode: str, origin: str) -> Image.Image:
-    """Decode a PNG or JPEG file to a Pillow image of `mode` ("L" or "RGB").
+def decode_image(
+    data: bytes, mode: str, origin: str, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Decode an image file to a Pillow image of `mode` ("L" or "RGB").
 
     Args:
         data: the whole file.
         mode: Pillow mode to convert to.
         origin: name for messages.
+        formats: Pillow's names of those accepted.
+        max_pixels: more are refused before they are decoded.
 
     Raises:
-        CorruptData: not a PNG or JPEG, truncated, or claiming more than `MAX_PIXELS` pixels.
+        CorruptData: of another format, truncated, or claiming more than `max_pixels` pixels.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
+            image = Image.open(io.BytesIO(data), formats=formats)
+        if image.width * image.height > max_pixels:
             size = f"{image.width} x {image.height}"
             raise CorruptData(f"{origin} claims {size} pixels, too big for a data set here: refused")
         return image.convert(mode)

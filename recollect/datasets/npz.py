@@ -55,9 +55,19 @@ def read_rows(path: Path, keep: np.ndarray | None = None, rows: int = BLOCK_ROWS
 def _array(path: Path) -> Iterator[tuple[IO[bytes], np.dtype, Shape]]:
     """Open the array: a stream that stands at its first value, its dtype and its shape."""
     with reading(path), zipfile.ZipFile(path) as archive, archive.open(_name(path, archive.namelist())) as stream:
-        shape, fortran, dtype = _header(path, stream)
-        _check(path, shape, fortran, dtype)
+        shape, dtype = plain_header(path, stream)
         yield stream, dtype, shape
+
+
+def plain_header(path: Path, stream: IO[bytes]) -> tuple[Shape, np.dtype]:
+    """Read the header of a .npy file: shape and dtype; the stream then stands at the first value.
+
+    Raises:
+        CorruptData: garbled, or anything but a plain array of numbers in C order; names `path`.
+    """
+    shape, fortran, dtype = _header(path, stream)
+    _check(path, shape, fortran, dtype)
+    return shape, dtype
 
 
 def _header(path: Path, stream: IO[bytes]) -> tuple[Shape, bool, np.dtype]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ from recollect.datasets.download import Patience, fetch
 from recollect.datasets.errors import CorruptData, DatasetError, DownloadFailed, MissingData
 from recollect.datasets.registry import get_spec
 from recollect.datasets.spec import DTYPES, DatasetSpec, Decoded, Part, in_batches
-from recollect.datasets.store import INFO, SCHEMA, NpyWriter, open_prepared, write_info, writing
+from recollect.datasets.store import (
+    INFO,
+    SCHEMA,
+    SIZES,
+    FlatNpyWriter,
+    NpyWriter,
+    open_prepared,
+    write_info,
+    writing,
+)
 from recollect.datasets.verify import check_labels, class_counts, verdict
 
 LOG = logging.getLogger("recollect.datasets")
@@ -69,7 +78,7 @@ def prepare_spec(
         content, rows = _write_arrays(spec, decoded, partial, progress)
         files = [_file_entry(path, folder) for path in decoded.files]
         info = _describe(spec, decoded, content, verdict(spec, content, rows, files), source, files)
-        info |= _values(spec, partial)
+        info |= _values(spec, partial) | _storage(spec)
         _publish(partial, out_dir, info)
     return info
 
@@ -147,10 +156,13 @@ def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: b
     content, halves = ContentHash(), []
     for half, part in (("train", decoded.train), ("test", decoded.test)):
         rows = RowsHash() if spec.rows_sha256 else None
-        shape = (len(part.y), *spec.input_shape)
-        content.begin(f"{half}_x", DTYPES[spec.dtype], shape)
-        writer = NpyWriter(folder / f"{half}_x.npy", DTYPES[spec.dtype], shape)
-        _write_images(part, writer, f"{half}_x", content, rows, progress)
+        shape = (len(part.y), *(spec.stored_shape or spec.input_shape))
+        if part.own_sizes is not None:
+            _write_own_sizes(part, part.own_sizes, folder, content, progress)
+        else:
+            content.begin(f"{half}_x", DTYPES[spec.dtype], shape)
+            writer = NpyWriter(folder / f"{half}_x.npy", DTYPES[spec.dtype], shape)
+            _write_images(part, writer, f"{half}_x", content, rows, progress)
         labels = part.y.astype("<i8")
         content.begin(f"{half}_y", labels.dtype, labels.shape)
         content.update(labels)
@@ -160,6 +172,32 @@ def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: b
         if rows is not None:
             halves.append(rows)
     return content.hexdigest(), rows_sha256(halves) if halves else None
+
+
+def _write_own_sizes(
+    part: Part, images: Iterable[np.ndarray], folder: Path, content: ContentHash, progress: bool
+) -> None:
+    """Stream training images that differ in size into one flat array, and their sizes into another."""
+    writer, sizes = FlatNpyWriter(folder / "train_x.npy"), []
+    content.begin("train_x", np.dtype("u1"), (len(part.y), 3))
+    try:
+        for image in tqdm(
+            images, total=len(part.y), unit=" images", desc="train_x", disable=None if progress else True
+        ):
+            writer.write(image.ravel())
+            content.update(image)
+            sizes.append(image.shape[1:])
+        writer.close()
+    finally:
+        writer.abandon()
+    table = np.array(sizes, dtype="<i4").reshape(-1, 2)
+    if len(table) != len(part.y):
+        raise CorruptData(f"{part.origin} gave {len(table)} images where it lists {len(part.y)}: replace it")
+    content.begin(SIZES, table.dtype, table.shape)
+    content.update(table)
+    sizes_writer = NpyWriter(folder / f"{SIZES}.npy", table.dtype, table.shape)
+    sizes_writer.write(table)
+    sizes_writer.close()
 
 
 def _write_images(
@@ -230,11 +268,18 @@ def _values(spec: DatasetSpec, folder: Path) -> dict[str, Any]:
     return {"dtype": spec.dtype, "value_range": [low, high]}
 
 
+def _storage(spec: DatasetSpec) -> dict[str, Any]:
+    """What dataset.json says where images are not stored as methods see them."""
+    stored = {} if spec.stored_shape is None else {"stored_shape": list(spec.stored_shape)}
+    return {**stored, "own_sizes": True} if spec.own_sizes else stored
+
+
 def _publish(partial: Path, out_dir: Path, info: dict[str, Any]) -> None:
     """Move the arrays into place and dataset.json last: where that is present, all is."""
     write_info(info, partial / INFO)
     with writing(out_dir):
         (out_dir / INFO).unlink(missing_ok=True)
-        for name in (*(f"{array}.npy" for array in ARRAYS), INFO):
+        arrays = [*ARRAYS, SIZES] if (partial / f"{SIZES}.npy").exists() else ARRAYS
+        for name in (*(f"{array}.npy" for array in arrays), INFO):
             (partial / name).replace(out_dir / name)
     LOG.info("%s prepared in %s (%s)", info["dataset"], out_dir, info["verified"])

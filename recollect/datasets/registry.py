@@ -4,6 +4,7 @@ Addresses, sizes and file checksums are the published ones; content checksums ar
 """
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 from recollect.datasets import official
@@ -15,6 +16,7 @@ from recollect.datasets.digits import load_digits
 from recollect.datasets.errors import UnknownDataset
 from recollect.datasets.mnist import load_fashion_mnist, load_mnist
 from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation, load_omniglot_joined
+from recollect.datasets.photos import PHOTOS
 from recollect.datasets.spec import DatasetSpec, RemoteFile
 
 _OMNIGLOT: dict[str, Any] = {
@@ -125,6 +127,13 @@ CIFAR100 = DatasetSpec(
     test_counts=(100,) * 100,
     **_CIFAR,
 )
+CIFAR224 = replace(
+    CIFAR100,
+    name="cifar224",
+    title="CIFAR-100 (fine labels), shown at 224 x 224",
+    input_shape=(3, 224, 224),
+    stored_shape=(3, 32, 32),
+)
 CELEBA = DatasetSpec(name="celeba", title="CelebA 64x64 (ten attribute conjunctions)", load=load_celeba, **_CELEBA)
 CELEBA_RAW_ATTRIBUTES = DatasetSpec(
     name="celeba_raw_attributes",
@@ -186,6 +195,8 @@ DATASETS: dict[str, DatasetSpec] = {
         OMNIGLOT_EVALUATION,
         CIFAR10,
         CIFAR100,
+        CIFAR224,
+        *PHOTOS,
         CELEBA,
         CELEBA_RAW_ATTRIBUTES,
         CERN_ZDC,

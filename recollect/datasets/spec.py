@@ -33,12 +33,13 @@ class Part:
 
     `y` holds labels, int64 (N,). `images` yields batches (b, C, H, W) of the spec's dtype that add up to N rows,
     in the order of `y`, and may be consumed once: a set too large for memory decodes them lazily. `origin` is
-    for messages.
+    for messages. `own_sizes`, instead of `images`, yields single images, uint8 (3, h, w), that differ in size.
     """
 
     y: np.ndarray
     images: Iterable[np.ndarray]
     origin: str
+    own_sizes: Iterable[np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class DatasetSpec:
     `files` are embedded in a dependency or in Recollect and ignore it. `train_counts` / `test_counts` are images
     per class (None: not known; all zero: there is no such half). `content_sha256` is `checksums.content_sha256`
     of the prepared arrays; `rows_sha256` is the same idea blind to row order, for sets that circulate in several
-    orders. None: only shapes and counts are checked. `dtype` is a key of `DTYPES`.
+    orders. None: only shapes and counts are checked. `dtype` is a key of `DTYPES`. `input_shape` is what methods
+    see; where images are stored smaller and enlarged on the device, `stored_shape` says how; `own_sizes` are
+    training images that differ in size, of which methods see the centre or resized crops.
     """
 
     name: str
@@ -75,6 +78,8 @@ class DatasetSpec:
     content_sha256: str | None = None
     rows_sha256: str | None = None
     dtype: str = "uint8"
+    stored_shape: tuple[int, int, int] | None = None
+    own_sizes: bool = False
 
     @property
     def has_test(self) -> bool:

@@ -12,10 +12,14 @@ import numpy as np
 
 from recollect.datasets.checksums import ARRAYS
 from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
+from recollect.datasets.ragged import RaggedImages
 from recollect.datasets.spec import DTYPES
 
 SCHEMA = 1
 INFO = "dataset.json"
+SIZES = "train_sizes"
+"""Array beside training images of their own sizes: int32 (N, 2), height and width."""
+MAX_FLAT_BYTES = 1 << 44
 _KEYS = {
     "schema": int,
     "dataset": str,
@@ -29,6 +33,7 @@ _KEYS = {
     "source": str,
     "files": list,
 }
+_OPTIONAL = {"stored_shape": list, "own_sizes": bool}
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,21 @@ class Prepared:
     """A prepared data set.
 
     `info` is dataset.json; `train_x` / `test_x` are read-only memory maps (N, C, H, W), uint8 unless
-    `info["dtype"]` says "float32"; `train_y` / `test_y` int64 (N,).
+    `info["dtype"]` says "float32"; `train_y` / `test_y` int64 (N,). Methods see images of `info["input_shape"]`:
+    the arrays are smaller where there is `info["stored_shape"]`, and `train_x` is a `RaggedImages` where
+    `info["own_sizes"]` is true.
     """
 
     info: dict[str, Any]
-    train_x: np.ndarray
+    train_x: Any
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
+
+    @property
+    def enlarged_side(self) -> int | None:
+        """Methods see images of side x side, larger than they are stored; None: as they are stored."""
+        return self.info["input_shape"][-1] if "stored_shape" in self.info else None
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -91,6 +103,11 @@ class NpyWriter:
             self._stream.write(np.ascontiguousarray(block).tobytes())
         self._rows += len(block)
 
+    @property
+    def rows(self) -> int:
+        """How many were written."""
+        return self._rows
+
     def close(self) -> None:
         """Flush and close; raises ValueError when rows are missing."""
         if self._rows != self._shape[0]:
@@ -104,6 +121,25 @@ class NpyWriter:
             self._stream.close()
         except OSError:
             return
+
+
+class FlatNpyWriter(NpyWriter):
+    """Write a one-dimensional uint8 .npy file whose length is known at its end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, np.dtype("u1"), (MAX_FLAT_BYTES,))
+
+    def close(self) -> None:
+        """Put the length into the header, which numpy pads for that, and close."""
+        self._shape = (self._rows,)
+        with writing(self._path.parent):
+            end = self._stream.tell() - self._rows
+            self._stream.seek(0)
+            header = {"descr": self._dtype.str, "fortran_order": False, "shape": self._shape}
+            np.lib.format.write_array_header_1_0(self._stream, header)
+            if self._stream.tell() != end:
+                raise ValueError(f"{self._path.name}: numpy wrote a header of another length")
+        super().close()
 
 
 def write_info(info: dict[str, Any], path: Path) -> None:
@@ -120,13 +156,27 @@ def open_prepared(out_dir: Path) -> Prepared:
         CorruptData: dataset.json or an array is damaged or does not fit; says what to delete and redo.
     """
     info = read_info(out_dir)
-    arrays = {name: _open_array(out_dir, name) for name in ARRAYS}
+    arrays: dict[str, Any] = {name: _open_array(out_dir, name) for name in ARRAYS}
+    shape = info.get("stored_shape", info["input_shape"])
     for half in ("train", "test"):
         n = info[half]["n"]
         dtype = DTYPES[info.get("dtype", "uint8")]
-        _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], dtype, (n, *info["input_shape"]))
+        if half == "train" and info.get("own_sizes"):
+            arrays["train_x"] = _ragged(out_dir, arrays["train_x"], n, shape[-1])
+        else:
+            _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], dtype, (n, *shape))
         _check_array(out_dir, f"{half}_y", arrays[f"{half}_y"], np.dtype("<i8"), (n,))
     return Prepared(info=info, **arrays)
+
+
+def _ragged(out_dir: Path, flat: np.ndarray, n: int, side: int) -> RaggedImages:
+    sizes = _open_array(out_dir, SIZES)
+    _check_array(out_dir, SIZES, sizes, np.dtype("<i4"), (n, 2))
+    _check_array(out_dir, "train_x", flat, np.dtype("u1"), (flat.size,))
+    try:
+        return RaggedImages(flat, np.array(sizes), side)
+    except ValueError as error:
+        raise _redo(out_dir, f"{out_dir / 'train_x.npy'} does not fit {SIZES}.npy ({error})") from None
 
 
 def read_info(out_dir: Path) -> dict[str, Any]:
@@ -149,6 +199,7 @@ def read_info(out_dir: Path) -> dict[str, Any]:
     wrong = [key for key, kind in _KEYS.items() if not isinstance(info.get(key), kind)]
     wrong += [half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)]
     wrong += _wrong_values(info)
+    wrong += [key for key, kind in _OPTIONAL.items() if key in info and not isinstance(info[key], kind)]
     if wrong:
         raise _redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
     return info

@@ -5,6 +5,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -13,6 +14,14 @@ from recollect.datasets.reading import reading
 
 MAX_ENTRY_BYTES = 4 << 20
 MAX_TOTAL_BYTES = 16 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large an honest file, and all of an archive unpacked, may be."""
+
+    entry_bytes: int
+    total_bytes: int
 
 
 class ImageTree(Protocol):
@@ -30,8 +39,8 @@ class ImageTree(Protocol):
 class FolderTree:
     """Files below a folder; symbolic links to folders are not followed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path, self.limits = path, limits
 
     def names(self) -> list[str]:
         """Return the relative path of every file, unordered."""
@@ -42,12 +51,12 @@ class FolderTree:
         return found
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of one file of at most `MAX_ENTRY_BYTES`."""
+        """Return the bytes of one file of at most `limits.entry_bytes`."""
         path = self.path / name
         with reading(path):
-            if path.stat().st_size > MAX_ENTRY_BYTES:
+            if path.stat().st_size > self.limits.entry_bytes:
                 raise CorruptData(
-                    f"{path} is larger than {MAX_ENTRY_BYTES:,} bytes, too big for an image here: refused"
+                    f"{path} is larger than {self.limits.entry_bytes:,} bytes, too big for an image here: refused"
                 )
             return path.read_bytes()
 
@@ -55,16 +64,16 @@ class FolderTree:
 class ZipTree:
     """Files in a zip archive whose every entry has passed `check_entry`."""
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+    def __init__(self, path: Path, archive: zipfile.ZipFile, limits: Limits) -> None:
         self.path = path
         self._archive = archive
         # Not is_dir(), which fails with an IndexError on an entry without a name.
         self._entries = {i.filename: i for i in archive.infolist() if not i.filename.endswith("/")}
         for info in archive.infolist():
             is_link = stat.S_ISLNK(info.external_attr >> 16)
-            check_entry(path, info.filename, info.file_size, is_link, MAX_ENTRY_BYTES)
+            check_entry(path, info.filename, info.file_size, is_link, limits.entry_bytes)
         total = sum(info.file_size for info in self._entries.values())
-        if total > MAX_TOTAL_BYTES:
+        if total > limits.total_bytes:
             raise CorruptData(f"{path} claims to unpack to {total:,} bytes: refused")
 
     def names(self) -> list[str]:
@@ -98,16 +107,17 @@ def check_entry(archive: Path, name: str, size_bytes: int, is_link: bool, max_by
 
 
 @contextmanager
-def open_tree(path: Path) -> Iterator[ImageTree]:
-    """Open a folder or a zip archive of images.
+def open_tree(path: Path, limits: Limits | None = None) -> Iterator[ImageTree]:
+    """Open a folder or a zip archive of images; `limits` defaults to those of small images.
 
     Raises:
         CorruptData: not a zip archive, truncated, or with hostile entries.
     """
+    limits = limits or Limits(MAX_ENTRY_BYTES, MAX_TOTAL_BYTES)
     if path.is_dir():
-        yield FolderTree(path)
+        yield FolderTree(path, limits)
         return
     with reading(path):
         archive = zipfile.ZipFile(path)
     with archive:
-        yield ZipTree(path, archive)
+        yield ZipTree(path, archive, limits)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recollect.engine.augment import augment
 from recollect.engine.images import TaskImages
 
 BLOCK_BYTES = 1 << 21
@@ -25,7 +24,7 @@ class ReadyBatches:
         images: what to draw from.
         batch_size: rows per batch; the last one of an epoch may be smaller.
         generator: CPU generator; the same numbers are drawn whatever the device.
-        augmentation: ``none`` or ``crop_flip``.
+        augmentation: ``none``, ``crop_flip`` or ``resized_crop_flip``.
     """
 
     def __init__(
@@ -67,10 +66,9 @@ class ReadyBatches:
     def _block(self, order: Tensor, block: int, per_block: int) -> Iterator[list[Tensor]]:
         rows = per_block * self.batch_size
         index = order[block * rows : (block + 1) * rows]
-        x = self.images.gather(index)
-        if self.augmentation != "none":
-            assert self.epoch_seed is not None
-            x = augment(x, self.augmentation, torch.Generator().manual_seed(self.epoch_seed + 1 + block))
+        assert self.epoch_seed is not None
+        generator = torch.Generator().manual_seed(self.epoch_seed + 1 + block)
+        x = self.images.augmented(index, self.augmentation, generator)
         parts = (x, self.images.labels[index], self.images.task_labels[index])
         batches = list(zip(*(part.split(self.batch_size) for part in parts), strict=True))
         for batch in batches[self.position - block * per_block :]:

@@ -31,7 +31,7 @@ class Pool:
 
     def starts(self) -> np.ndarray:
         """First row number of every array, and the total at the end, shape (len(arrays) + 1,)."""
-        return np.concatenate([[0], np.cumsum([len(a) for a in self.arrays])])
+        return np.concatenate([[0], np.cumsum([a.shape[0] for a in self.arrays])])
 
 
 def _images(pool: Pool, manifest: dict[str, Any], task: int, part: str) -> TaskImages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +11,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from recollect.engine.augment import Crops, augment, draw_crops
+from recollect.engine.resample import resized_crops
+from recollect.engine.stored import as_stored
+
 
 @dataclass(frozen=True)
 class Part:
     """Some rows of one image array.
 
     Attributes:
-        array: (N, C, H, W), a tensor on the device or a memory-mapped array; bytes, which become fractions of
-            255, or floating-point numbers, which stay as they are.
+        array: (N, C, H, W), a tensor on the device, a memory-mapped array or a way of storing images
+            (:mod:`recollect.engine.stored`); bytes, which become fractions of 255, or floating-point numbers,
+            which stay as they are.
         rows: int64 (n,), which images of ``array`` belong here.
         labels: int64 (n,) on the device.
         task: task label of all of them.
@@ -50,24 +55,23 @@ class _LoadedPart:
     """A part made ready for gathering on the device."""
 
     def __init__(self, part: Part, device: torch.device) -> None:
-        self.part = part
-        self.in_memory = isinstance(part.array, Tensor)
+        self.stored = as_stored(part.array)
         self.rows = torch.from_numpy(np.ascontiguousarray(part.rows)).to(device)
         permutation = part.transform.get("permute")
         self.permutation = None if permutation is None else torch.tensor(permutation, device=device)
         degrees = part.transform.get("rotate_degrees", 0.0)
-        height, width = part.array.shape[-2:]
+        height, width = self.stored.shape[-2:]
+        self.size = (int(height), int(width))
         self.grid = rotation_grid(degrees, height, width, device) if degrees else None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the task changes its images."""
+        return self.permutation is not None or self.grid is not None
 
     def gather(self, index: Tensor) -> Tensor:
         """Float images, of bytes in [0, 1], shape (len(index), C, H, W)."""
-        rows = self.rows[index]
-        if self.in_memory:
-            x = self.part.array.index_select(0, rows)
-        else:
-            # Sorted access keeps the reads of a memory map sequential; the order is put back afterwards.
-            order = torch.argsort(rows)
-            x = torch.from_numpy(self.part.array[rows[order].cpu().numpy()]).to(rows.device)[torch.argsort(order)]
+        x = self.stored.shown(self.rows[index])
         if self.permutation is not None:
             x = x.flatten(1).index_select(1, self.permutation).view_as(x)
         x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
@@ -75,6 +79,18 @@ class _LoadedPart:
             grid = self.grid.expand(len(x), -1, -1, -1)
             x = torch.nn.functional.grid_sample(x, grid, align_corners=False)
         return x
+
+    def sizes(self, index: Tensor) -> Tensor:
+        """Height and width of the images that crops are cut from, int64 (len(index), 2)."""
+        if self.is_changed:
+            return torch.tensor(self.size).expand(len(index), 2)
+        return self.stored.sizes(self.rows[index])
+
+    def crop(self, index: Tensor, crops: Crops) -> Tensor:
+        """Resized crops as float images: of the stored pixels or, where the task changes its images, of those."""
+        x = self.gather(index) if self.is_changed else self.stored.source(self.rows[index])
+        made = resized_crops(x, crops.boxes, self.size, flip=crops.flip)
+        return made.div_(255) if x.dtype == torch.uint8 else made
 
 
 class TaskImages(Dataset[tuple[Tensor, int]]):
@@ -102,15 +118,38 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
 
     def gather(self, index: Tensor) -> Tensor:
         """Float images, of bytes in [0, 1], for positions ``index`` (int64, on the device)."""
-        if len(self._loaded) == 1:
-            return self._loaded[0].gather(index)
+        return self._by_part(index, lambda loaded, own, _: loaded.gather(own))
+
+    def augmented(self, index: Tensor, kind: str, generator: torch.Generator) -> Tensor:
+        """Float images for positions ``index``, changed at random.
+
+        Args:
+            index: int64, on the device.
+            kind: ``none``, ``crop_flip`` (of the images that :meth:`gather` gives) or ``resized_crop_flip``
+                (cut out of the images as they are stored).
+            generator: CPU generator; the draws depend on the order of ``index`` alone.
+        """
+        if kind == "none":
+            return self.gather(index)
+        if kind != "resized_crop_flip":
+            return augment(self.gather(index), kind, generator)
+        sizes = self._by_part(index, lambda loaded, own, _: loaded.sizes(own))
+        crops = draw_crops(sizes, generator)
+        return self._by_part(index, lambda loaded, own, places: loaded.crop(own, crops.take(places)))
+
+    def _by_part(self, index: Tensor, read: Callable[[_LoadedPart, Tensor, Tensor], Tensor]) -> Tensor:
+        """``read(part, positions within it, places in index)`` of every part, in the order of ``index``."""
+        if len(self._loaded) == 1 or not len(index):
+            return read(self._loaded[0], index, torch.arange(len(index), device=index.device))
         owner = torch.bucketize(index, self.starts[1:], right=True)
         pieces, places = [], []
         for number, loaded in enumerate(self._loaded):
             place = torch.nonzero(owner == number).flatten()
-            pieces.append(loaded.gather(index[place] - self.starts[number]))
-            places.append(place)
-        return torch.cat(pieces)[torch.argsort(torch.cat(places))]
+            if len(place):
+                pieces.append(read(loaded, index[place] - self.starts[number], place))
+                places.append(place)
+        joined = torch.cat(pieces)
+        return joined[torch.argsort(torch.cat(places)).to(joined.device)]
 
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         index = torch.tensor([position], device=self.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from recollect.engine.seeding import preserved_rng
 from recollect.predictions import NO_ANSWER
 
 BATCH = 1000
+BATCH_BYTES = 64 << 20
+"""Of float images: large ones go through the network in smaller batches."""
 
 
 @torch.no_grad()
@@ -28,7 +31,13 @@ def predict(strategy: Any, images: TaskImages, outputs: OutputMask, task: int) -
     scores = getattr(strategy, "scores", strategy.model)
     answers = []
     with preserved_rng(), evaluating(strategy.model):
-        for index in torch.arange(len(images), device=images.device).split(BATCH):
+        for index in torch.arange(len(images), device=images.device).split(_batch(images)):
             masked = outputs.apply(scores(images.gather(index)), images.task_labels[index])
             answers.append(masked.argmax(dim=1))
     return torch.cat(answers).cpu().numpy().astype(np.int16)
+
+
+def _batch(images: TaskImages) -> int:
+    shapes = [part.array.shape[1:] for part in getattr(images, "parts", [])]
+    row_bytes = max((4 * math.prod(shape) for shape in shapes), default=1)
+    return max(1, min(BATCH, BATCH_BYTES // row_bytes))

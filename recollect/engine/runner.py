@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recollect.engine.answering import check_storable, forget_model, model_tensors, save_model
 from recollect.engine.building import build_strategy
 from recollect.engine.cost import Cost
 from recollect.engine.device import choose_device
@@ -109,6 +110,7 @@ class SeedRunner:
         self.outputs = OutputMask(benchmark.n_classes, benchmark.mask, self.device)
         self.label = f"{plan.spec['scenario']['id']}/{plan.spec['method']['id']} seed {seed}"
         self.progress = Progress(self.label, self.n_tasks)
+        self.stores_model = bool(plan.spec["scenario"].get("store_model"))
 
     def run(self) -> dict[str, Any]:
         """Train, or bring back the finished run, and return its record.
@@ -146,6 +148,8 @@ class SeedRunner:
     def _start(self, strategy: Any) -> Run:
         if not getattr(strategy, "classifies", True):
             self.streams = {}
+        elif self.stores_model:
+            check_storable(strategy)
         rows = {name: self._empty_rows(stream) for name, stream in self.streams.items()}
         run = Run(rows, Cost(self.device))
         save = partial(self._save, strategy, run, True)
@@ -159,6 +163,7 @@ class SeedRunner:
             self.progress.say(problem)
         if state is None:
             forget_snapshots(self.folder)
+            forget_model(self.folder)
             strategy.model.to(self.device)
             self._predict(strategy, run, row=0)
             return run
@@ -238,4 +243,11 @@ class SeedRunner:
             "resumed": run.resumed,
             "snapshots": snapshot_hashes(self.folder, self.n_tasks),
             "notes": strategy.notes() if hasattr(strategy, "notes") else {},
+            **self._stored_model(strategy, reason),
         }
+
+    def _stored_model(self, strategy: Any, reason: str) -> dict[str, str]:
+        """The hash of the model after the last task, stored where the scenario asks for it."""
+        if reason or not self.stores_model or not getattr(strategy, "classifies", True):
+            return {}
+        return {"model_sha256": save_model(self.folder, model_tensors(strategy))}

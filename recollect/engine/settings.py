@@ -28,7 +28,7 @@ class TrainSettings:
     momentum: float = 0.0
     weight_decay: float = 0.0
     reset_optimizer: bool = False
-    augmentation: Literal["none", "crop_flip"] = "none"
+    augmentation: Literal["none", "crop_flip", "resized_crop_flip"] = "none"
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Strategy(SupervisedTemplate):
         optimizer: over the model's parameters.
         outputs: which of the ``n_classes`` outputs may answer.
         train_iterations: updates per task; overrides ``train_epochs``.
-        augmentation: none or crop_flip.
+        augmentation: none, crop_flip or resized_crop_flip.
         seed: of the order of the batches and of :attr:`generator`.
     """
 
@@ -115,6 +115,17 @@ class Strategy(SupervisedTemplate):
     def snapshot(self) -> dict[str, Tensor]:
         """What evaluation needs of a generator after a task, as named tensors; empty for classifiers."""
         return {}
+
+    def stored_model(self) -> dict[str, Tensor]:
+        """What :meth:`scores` needs after the last task, as named tensors; the network, unless overridden.
+
+        Asked for where the scenario says ``store_model: true``; :meth:`load_stored_model` puts it back.
+        """
+        return dict(self.model.state_dict())
+
+    def load_stored_model(self, tensors: dict[str, Tensor]) -> None:
+        """Answer as the strategy did whose :meth:`stored_model` this is; it may be one that was just built."""
+        self.model.load_state_dict(tensors)
 
     def phases(self) -> Sequence[Phase]:
         """The stages of training on the current experience; asked again, without effect, on resuming."""

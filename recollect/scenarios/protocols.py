@@ -41,7 +41,10 @@ def _where(labels: Labels, classes: np.ndarray) -> np.ndarray:
 
 
 def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np.ndarray:
-    """The order in which classes arrive: 'fixed' (0, 1, ...), 'permuted' by the seed, or as given.
+    """The order in which classes arrive: 'fixed' (0, 1, ...), 'permuted' or 'pilot' by the seed, or as given.
+
+    'pilot' is the order of LAMDA-PILOT and all that follow it: ``numpy.random.seed(seed)``, then
+    ``numpy.random.permutation``; its papers use seeds 1993 to 1995. A given order may leave classes out.
 
     Raises:
         SplitError: a given order names a class twice or one that does not exist.
@@ -50,11 +53,15 @@ def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np
         return np.arange(n_classes)
     if class_order == "permuted":
         return random_state(seed, "class order").permutation(n_classes)
+    if class_order == "pilot":
+        return np.random.RandomState(seed).permutation(n_classes)
     order = np.asarray(class_order, dtype=int)
-    if not len(order) or len(set(class_order)) != len(order) or order.min() < 0 or order.max() >= n_classes:
-        raise SplitError(
-            f"class_order {list(class_order)} must name each class of 0..{n_classes - 1} at most once"
-        )
+    twice = sorted({int(c) for c in order if (order == c).sum() > 1})
+    unknown = sorted({int(c) for c in order if not 0 <= c < n_classes})
+    if not len(order) or twice or unknown:
+        wrong = f"names class {(twice or unknown)[0]}" if len(order) else "is empty"
+        wrong += " twice" if twice else ""
+        raise SplitError(f"class_order {wrong}: it must name each class of 0..{n_classes - 1} at most once")
     return order
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from recollect.errors import RecollectError
 from recollect.files import read_json, write_text
+from recollect.steps.collect_robustness import robustness_rows, with_robustness
 from recollect.steps.evaluate import evaluate_run
 from recollect.steps.places import Places
 
@@ -26,7 +27,7 @@ def _rows(scenario: str, method: str, run: dict[str, Any]) -> Iterator[tuple[Any
         yield (*key, "", "", run["status"], run["reason"])
         return
     for name, value in sorted({**run["metrics"], **run["costs"]}.items()):
-        yield (*key, name, repr(value), "ok", _remark(name, run))
+        yield (*key, name, repr(value), "ok", run.get("remarks", {}).get(name) or _remark(name, run))
 
 
 def _remark(name: str, run: dict[str, Any]) -> str:
@@ -91,11 +92,13 @@ def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> Non
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     extractors = _Extractors()
+    judged = robustness_rows(suite, places, partial)
     for scenario in suite["scenarios"]:
         for method in suite["methods"]:
             runs = _metrics(places, scenario, method, partial)
             for seed in suite["seeds"]:
                 run = runs.get(seed) or _missing(places, scenario, method, seed)
                 extractors.note(run, f"{scenario}/{method} seed {seed}")
+                run = with_robustness(run, judged.get((scenario, method, seed)))
                 writer.writerows(_rows(scenario, method, run))
     write_text(places.collected(suite["suite"]), buffer.getvalue())

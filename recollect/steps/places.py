@@ -35,6 +35,14 @@ class Places:
         """Reference features: those of the evaluation images of every task."""
         return self.results / "features" / scenario / extractor / f"seed{seed}.npz"
 
+    def corruptions(self, name: str, kind: str) -> Path:
+        """The list of the corrupted copies of a test set."""
+        return self.results / "corruptions" / name / f"{kind}.json"
+
+    def robustness(self, scenario: str, method: str) -> Path:
+        """How the stored models of all seeds of a method answer on corrupted images."""
+        return self.results / "robustness" / scenario / f"{method}.json"
+
     def metrics(self, scenario: str, method: str) -> Path:
         """Matrices and metrics of all seeds of a method."""
         return self.results / "metrics" / scenario / f"{method}.json"

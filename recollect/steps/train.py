@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recollect.datasets import Prepared, open_prepared
 from recollect.engine.benchmark import Pool, build_benchmark
 from recollect.engine.device import choose_device
 from recollect.engine.notice import Notice
 from recollect.engine.runner import EVALUATED, Plan, SeedRunner
+from recollect.engine.stored import Enlarged
 from recollect.errors import RecollectError
 from recollect.scenarios.manifest import arrays_of, read_manifest
 from recollect.steps.places import Places
@@ -23,10 +23,23 @@ IN_MEMORY_BYTES = 4 << 30
 """Data sets up to this size are kept on the device; larger ones stay memory-mapped."""
 
 
-def _on_device(array: np.ndarray, device: torch.device, limit: int) -> Tensor | np.ndarray:
-    if array.nbytes > limit:
+def _on_device(array: Any, device: torch.device, limit: int) -> Any:
+    if not isinstance(array, np.ndarray) or array.nbytes > limit:
         return array
     return torch.from_numpy(np.array(array)).to(device)
+
+
+def stored_images(array: Any, data: Prepared, device: torch.device, limit: int = IN_MEMORY_BYTES) -> Any:
+    """Images of a prepared data set as the engine takes them, enlarged where methods see them so.
+
+    Args:
+        array: of the form in which ``data`` are stored, its own or another of the same kind.
+        data: says how large methods see them.
+        device: where small arrays are kept.
+        limit: bytes; larger arrays stay where they are.
+    """
+    kept = _on_device(array, device, limit)
+    return kept if data.enlarged_side is None else Enlarged(kept, data.enlarged_side)
 
 
 @dataclass
@@ -64,7 +77,7 @@ class LoadedData:
         """The images of ``train`` or ``test`` with their labels moved by ``offsets``."""
         key = (part, tuple(offsets))
         if key not in self.pools:
-            arrays = [_on_device(getattr(d, f"{part}_x"), self.device, self.limit) for d in self.datasets]
+            arrays = [stored_images(getattr(d, f"{part}_x"), d, self.device, self.limit) for d in self.datasets]
             labels = [np.asarray(getattr(d, f"{part}_y")) + o for d, o in zip(self.datasets, offsets, strict=True)]
             self.pools[key] = Pool(arrays, torch.from_numpy(np.concatenate(labels)).to(self.device))
         return self.pools[key]

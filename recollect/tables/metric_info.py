@@ -227,6 +227,36 @@ _CHANNELS = (
     ),
 )  # fmt: skip
 
+_ROBUSTNESS = (
+    _accuracy(
+        "corruption_acc", "Accuracy, corrupted", "up",
+        "accuracy on corrupted test images, over all classes after the last task: mean over corruptions of the"
+        " mean over severities 1..5.",
+    ),
+    _accuracy(
+        "mce", "mCE", "down",
+        "mean corruption error: mean over corruptions of the error summed over severities, divided by the same sum"
+        " of the reference model if the suite names one, else by the number of severities; notes at the values"
+        " say which.",
+    ),
+    _accuracy(
+        "perturbation_acc", "Accuracy, perturbed", "up",
+        "accuracy on all frames of perturbation sequences after the last task, mean over perturbations.",
+    ),
+    _accuracy(
+        "flip_rate", "Flip rate", "down",
+        "mean flip rate: changes of the answer between consecutive frames / (frames - 1), mean over sequences and"
+        " perturbations, without normalisation.",
+    ),
+    _accuracy(
+        "overall_robustness", "Overall robustness", "up",
+        "mean of the accuracy on corrupted images and the accuracy on frames of perturbation sequences.",
+    ),
+)  # fmt: skip
+
+ROBUSTNESS_METRICS = MappingProxyType({info.name: info for info in _ROBUSTNESS})
+"""Metrics of stored classifiers on corrupted images; their names end in ``@<robustness set>``."""
+
 _BY_FEATURES = {"features": _SAMPLES, "channels": _CHANNELS}
 
 SAMPLE_METRICS = MappingProxyType({info.name: info for infos in _BY_FEATURES.values() for info in infos})
@@ -252,6 +282,11 @@ def metric_info(name: str) -> MetricInfo:
         info = SAMPLE_METRICS[base]
         definition = f"{info.definition[:-1]}; features of {extractor}."
         return replace(info, name=name, definition=definition)
+    if base in ROBUSTNESS_METRICS and extractor:
+        info = ROBUSTNESS_METRICS[base]
+        return replace(info, name=name, definition=f"{info.definition[:-1]}; images of {extractor}.")
+    if base in ROBUSTNESS_METRICS:
+        raise RecollectError(f"metric '{name}' needs its robustness set: write {name}@<set>.")
     if base in SAMPLE_METRICS:
         raise RecollectError(f"metric '{name}' needs its feature extractor: write {name}@<extractor>.")
     raise RecollectError(f"unknown metric '{name}'.{did_you_mean(name, METRICS)}")

@@ -12,6 +12,7 @@ from recollect.datasets import DATASETS
 from recollect.errors import RecollectError
 from recollect.layout import ROOT
 from recollect.scenarios.manifest import SourceData, make_manifest, rows
+from recollect.scenarios.protocols import task_sizes
 
 DEFAULT = ROOT / "config" / "default.yaml"
 SCENARIOS = read_yaml(suite_module.SCENARIOS_FILE)
@@ -178,3 +179,17 @@ def test_keys_that_are_right(house):
     house.scenario |= {"evaluate_on": "heldout", "heldout": 0.3, "extractor": "cnn_digits"}
     found = house.load().scenario("little")
     assert (found["evaluate_on"], found["heldout"], found["extractor"]) == ("heldout", 0.3, "cnn_digits")
+
+
+def test_lca_scenarios_have_the_published_splits_and_class_orders():
+    """Classes per task, from the table of tasks in the authors' code."""
+    published = {
+        "cifar224": [10] * 10, "imagenetr": [20] * 10, "imageneta": [20] * 10, "cub": [20] * 10,
+        "omnibenchmark": [30] * 10, "vtab": [10] * 5, "cars": [16] + [20] * 9,
+    }  # fmt: skip
+    for dataset, sizes in published.items():
+        entry = resolved(f"lca_{dataset}")
+        assert (entry["datasets"], entry["class_order"]) == ([dataset], "pilot")
+        found = task_sizes(sum(sizes), entry["n_tasks"], entry.get("first_task_classes"))
+        assert found == sizes
+        assert DATASETS[dataset].n_classes == sum(sizes)

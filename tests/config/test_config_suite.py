@@ -105,7 +105,7 @@ def test_table_is_completed_from_the_suite(load):
         ({"n_tasks": 0}, "little.n_tasks in "),
         ({"n_tasks": 11}, "scenario little in config/scenarios.yaml: 11 tasks from 10 classes"),
         ({"n_tasks": 4}, "do not divide evenly into 4 tasks"),
-        ({"class_order": [0, 0, 1, 2, 3]}, "must name each class of 0..9 at most once"),
+        ({"class_order": [0, 0, 1, 2, 3]}, "names class 0 twice: it must name each class of 0..9 at most once"),
         ({"class_order": "permutd"}, "class_order"),
         ({"classes_per_task": [2, 2]}, "must list 5 sizes"),
         ({"first_task_classes": 8}, "5 tasks from 10 classes leave a task without classes"),

@@ -163,3 +163,25 @@ def test_pixels_are_exact_multiples_of_one_255th():
     image, label = images[0]
     assert image.shape == (1, 16, 16)
     assert label == 0
+
+
+def test_large_images_are_answered_in_small_batches(monkeypatch):
+    from types import SimpleNamespace
+
+    from recollect.engine import predict as predicting
+    from recollect.engine.outputs import OutputMask
+
+    seen = []
+
+    class Model(torch.nn.Module):
+        def forward(self, x):
+            seen.append(len(x))
+            return torch.nn.functional.one_hot((x.flatten(1)[:, 0] * 255).long() % 3, 3).float()
+
+    images, outputs = numbered(10), OutputMask(3, "all")
+    strategy = SimpleNamespace(model=Model())
+    whole = predicting.predict(strategy, images, outputs, 0)
+    row_bytes = 4 * images.gather(torch.tensor([0])).numel()
+    monkeypatch.setattr(predicting, "BATCH_BYTES", 4 * row_bytes)
+    assert predicting.predict(strategy, images, outputs, 0).tolist() == whole.tolist()
+    assert seen == [10, 4, 4, 2]

@@ -89,9 +89,13 @@ def test_dropped_classes_are_in_no_task():
         ({"n_tasks": 3, "first_task_classes": 3}, "do not divide evenly"),
         ({"n_tasks": 2, "classes_per_task": [3, 4]}, "at most 6"),
         ({"n_tasks": 3, "classes_per_task": [3, 3]}, "must list 3 sizes"),
-        ({"n_tasks": 2, "class_order": [0, 0]}, "at most once"),
-        ({"n_tasks": 2, "class_order": [0, 6]}, "0..5"),
-        ({"n_tasks": 2, "class_order": [-1, 2]}, "0..5"),
+        (
+            {"n_tasks": 2, "class_order": [0, 0]},
+            "names class 0 twice: it must name each class of 0..5 at most once",
+        ),
+        ({"n_tasks": 2, "class_order": [0, 6]}, "names class 6: it must name each class of 0..5"),
+        ({"n_tasks": 2, "class_order": [-1, 2]}, "names class -1: it must name each class of 0..5"),
+        ({"n_tasks": 2, "class_order": []}, "is empty: it must name"),
         ({"n_tasks": 3, "class_order": [0, 1]}, "3 tasks from 2 classes"),
     ],
 )
@@ -219,3 +223,17 @@ def test_streams_of_different_purposes_are_independent():
         for purpose in ("class order", "shards", "validation 0", "validation 1")
     }
     assert len(drawn) == 8
+
+
+@pytest.mark.parametrize("seed", [1993, 1994, 1995])
+def test_the_order_of_lamda_pilot_is_numpys_global_stream(seed):
+    state = np.random.get_state()  # noqa: NPY002 - the very calls of LAMDA-PILOT
+    np.random.seed(seed)  # noqa: NPY002
+    expected = np.random.permutation(100)  # noqa: NPY002
+    np.random.set_state(state)  # noqa: NPY002
+    assert protocols.order_classes(100, "pilot", seed).tolist() == expected.tolist()
+
+
+def test_the_order_of_seed_1993_is_the_one_that_papers_print():
+    """First classes of CIFAR-100 with seed 1993, as logs of iCaRL-style code have shown them for years."""
+    assert protocols.order_classes(100, "pilot", 1993)[:10].tolist() == [68, 56, 78, 8, 23, 84, 90, 65, 74, 76]

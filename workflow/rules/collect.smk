@@ -2,6 +2,7 @@
 rule collect:
     input:
         PLAN.collect_inputs,
+        PLAN.robustness_files,
     output:
         PLAN.collected,
     log:

@@ -1,0 +1,1 @@
+"""Corrupted test images: official archives or made here, and how stored classifiers answer on them."""
