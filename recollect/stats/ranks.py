@@ -29,7 +29,7 @@ def rank_rows(values: NDArray[np.float64], higher_is_better: bool) -> NDArray[np
 
 
 def mean_ranks(values: NDArray[np.float64], higher_is_better: bool) -> Ranks:
-    """Mean ranks over scenarios; rows with a NaN are left out, as a rank among fewer methods means another thing."""
+    """Mean ranks over scenarios; rows with a NaN are left out: ranks among fewer methods differ."""
     complete = values[np.isfinite(values).all(axis=1)]
     n, k = complete.shape
     if n == 0:
