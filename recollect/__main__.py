@@ -103,6 +103,14 @@ def _figures(a: argparse.Namespace) -> None:
     make_figures(a.suite, Places(a.results))
 
 
+def _report(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.report import report
+
+    for path in report(a.suite, Places(a.results), a.command):
+        sys.stderr.write(f"{path}\n")
+
+
 def _partial(a: argparse.Namespace) -> None:
     from recollect.steps.collect import collect
     from recollect.steps.places import Places
@@ -260,6 +268,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     "partial": (_partial, "tabulate what has finished so far and say what is missing", {"--suite": _SUITE}),
     "tables": (_tables, "write a suite's tables as CSV, Markdown, LaTeX, HTML and text", {"--suite": _SUITE}),
     "figures": (_figures, "draw a suite's figures", {"--suite": _SUITE}),
+    "report": (_report, "write the page of a suite: tables, verdicts, claims, statistics, figures, runs", {
+        "--suite": _SUITE,
+        "--command": {"default": "", "help": "the command that makes the suite, shown to readers"},
+    }),
     "check": (_check, "fail with one sentence if a run of a collected suite diverged or is missing", {
         "collected": {"type": Path, "help": "collected CSV file"},
     }),
