@@ -111,6 +111,14 @@ def _report(a: argparse.Namespace) -> None:
         sys.stderr.write(f"{path}\n")
 
 
+def _kept_report(a: argparse.Namespace) -> None:
+    from recollect.steps.kept_report import kept_report
+    from recollect.steps.places import Places
+
+    for path in kept_report(a.folder, a.target or Places(a.results).report("reproduced")):
+        sys.stdout.write(f"{path}\n")
+
+
 def _partial(a: argparse.Namespace) -> None:
     from recollect.steps.collect import collect
     from recollect.steps.places import Places
@@ -271,6 +279,12 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     "report": (_report, "write the page of a suite: tables, verdicts, claims, statistics, figures, runs", {
         "--suite": _SUITE,
         "--command": {"default": "", "help": "the command that makes the suite, shown to readers"},
+    }),
+    "kept-report": (_kept_report, "write the page of all committed results", {
+        "--folder": {
+            "type": Path, "default": Path("results/reproduced"), "help": "committed results (default: %(default)s)",
+        },
+        "--target": {"type": Path, "help": "folder of the page (default: report/reproduced below the results)"},
     }),
     "check": (_check, "fail with one sentence if a run of a collected suite diverged or is missing", {
         "collected": {"type": Path, "help": "collected CSV file"},

@@ -22,6 +22,7 @@ class Claim:
         or on average over them.
     ordering: methods in `order`, best first, hold this order on every scenario.
     constant: a quantity of method stays within a share of its largest value from the first task to the last.
+    where_run: every scenario stands for itself, those without runs are left out.
     equals: method's value (or its signed difference to against, better side positive) is value within tolerance.
     """
 
@@ -38,6 +39,7 @@ class Claim:
     at_least: float = 0.0
     at_least_share: float = 0.0
     average: bool = False
+    where_run: bool = False
     quantity: str = ""
     value: float = 0.0
     tolerance: float = 0.0

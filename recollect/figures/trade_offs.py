@@ -51,7 +51,8 @@ def trade_offs(rows: Sequence[CostRow], labels: dict[str, str]) -> Figure:
         panel.margins(0.08)
     panels[0].set_ylabel(info.heading)
     handles = [
-        panels[0].plot([], [], look[row.method].marker, color=look[row.method].colour, markersize=4)[0] for row in rows
+        panels[0].plot([], [], look[row.method].marker, color=look[row.method].colour, markersize=4)[0]
+        for row in rows
     ]
     names = [labels.get(row.method, row.method) for row in rows]
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, columnspacing=1.2)
@@ -77,7 +78,9 @@ def critical_differences(table: RankTable, labels: dict[str, str]) -> Figure:
         )  # fmt: skip
     for level, (first, last) in enumerate(cliques(np.array(table.mean), table.critical_difference)):
         y = -0.5 - 0.45 * level
-        panel.plot([table.mean[first], table.mean[last]], [y, y], color="black", linewidth=2, solid_capstyle="butt")
+        panel.plot(
+            [table.mean[first], table.mean[last]], [y, y], color="black", linewidth=2, solid_capstyle="butt"
+        )
     panel.set_xlim(0.8, n + 0.2)
     panel.margins(y=0.06)
     panel.invert_yaxis()

@@ -63,6 +63,8 @@ class Outcome:
 
 def test_claim(claim: Claim, values: Values, carried: Carried) -> Outcome:
     """Test one claim on values per seed and on bytes carried per task."""
+    if claim.where_run:
+        claim = replace(claim, scenarios=_run_on(claim, values, carried) or claim.scenarios)
     if claim.kind == CONSTANT:
         parts = [_constant(claim, scenario, carried) for scenario in claim.scenarios]
     elif claim.kind == EQUALS:
@@ -73,7 +75,15 @@ def test_claim(claim: Claim, values: Values, carried: Carried) -> Outcome:
     known = [n for n in more if n is not None]
     outcome, why = _overall(parts)
     runs = _rests_on(claim, values, carried)
-    return Outcome(claim, outcome, why, tuple(parts), runs, max(known) if known and len(known) == len(more) else None)
+    return Outcome(
+        claim, outcome, why, tuple(parts), runs, max(known) if known and len(known) == len(more) else None
+    )
+
+
+def _run_on(claim: Claim, values: Values, carried: Carried) -> tuple[str, ...]:
+    """The scenarios on which all methods of a claim have runs."""
+    run = {key[:2] for key in (carried if claim.kind == CONSTANT else values)}
+    return tuple(s for s in claim.scenarios if all((s, method) in run for method in claim.methods))
 
 
 test_claim.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test

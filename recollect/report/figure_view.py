@@ -74,17 +74,23 @@ def _smaller(png: bytes, width: int) -> bytes:
         if made.width > width:
             made = made.resize((width, max(1, round(made.height * width / made.width))), Image.Resampling.LANCZOS)
         file = io.BytesIO()
-        made.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        made.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            file, "PNG", optimize=True
+        )
         return file.getvalue()
 
 
 def _view(folder: Path, stem: str, share: int, words: Mapping[str, str]) -> FigureView:
-    svg, png = (path.read_bytes() if (path := folder / f"{stem}.{form}").is_file() else None for form in ("svg", "png"))
+    svg, png = (
+        path.read_bytes() if (path := folder / f"{stem}.{form}").is_file() else None for form in ("svg", "png")
+    )
     parts = stem.split("-")
     kind, about = (parts[-1], parts[1:-1]) if parts[-1] in KINDS else (parts[0], parts[1:])
     title, what = KINDS.get(kind, (stem, "Figure"))
     named = ", ".join(about)
-    more = next((text for scenario, text in words.items() if scenario in about and kind in ("final", "curves")), "")
+    more = next(
+        (text for scenario, text in words.items() if scenario in about and kind in ("final", "curves")), ""
+    )
     alt = f"{what} ({named}). {more}".strip() if more else f"{what} ({named}). The tables hold the numbers."
     return FigureView(embedded(svg, png, share), alt, f"{title}: {named}" if named else title)
 

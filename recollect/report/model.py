@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table: its declaration, tidy frame, and files to download by name."""
+    """A table: its declaration, tidy frame, files to download by name, and notes where not those of the frame."""
 
     declaration: Mapping[str, Any]
     frame: pd.DataFrame
     downloads: Mapping[str, str]
+    notes: Sequence[str] | None = None
 
     @property
     def id(self) -> str:

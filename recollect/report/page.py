@@ -73,7 +73,7 @@ def render_page(
         "claim_counts": outcome_counts(outcomes) if outcomes else {},
         "findings": _findings(groups),
         "tables": [
-            table_view(table.frame, table.declaration, table.downloads, group.name)
+            table_view(table.frame, table.declaration, table.downloads, group.name, table.notes)
             for group in groups
             for table in group.tables
         ],
@@ -118,7 +118,9 @@ def _summary(groups: Sequence[Group], frames: Sequence[Any]) -> str:
     done = sum(run.status == "ok" for group in groups for run in group.runs)
     cells = sum(len(frame) for frame in frames)
     tables = f"{len(frames)} table{'s' if len(frames) != 1 else ''}, {cells} cells"
-    return f"{tables}, {done} finished run{'s' if done != 1 else ''}" + (f" of {runs}" if runs != done else "") + "."
+    return (
+        f"{tables}, {done} finished run{'s' if done != 1 else ''}" + (f" of {runs}" if runs != done else "") + "."
+    )
 
 
 def _findings(groups: Sequence[Group]) -> list[Finding]:

@@ -73,7 +73,9 @@ def _listed(names: Sequence[str], most: int = 4) -> str:
 
 def _missing(collected: pd.DataFrame, expected: Iterable[Any]) -> list[Finding]:
     """One finding per method, scenario and way of failing."""
-    rows = zip(*(collected[name].tolist() for name in ("scenario", "method", "seed", "status", "reason")), strict=True)
+    rows = zip(
+        *(collected[name].tolist() for name in ("scenario", "method", "seed", "status", "reason")), strict=True
+    )
     states = {(s, m, k): (status, str(reason or "")) for s, m, k, status, reason in rows}
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for s, m, k in expected:
@@ -144,7 +146,9 @@ def _out_of_range(collected: pd.DataFrame) -> list[Finding]:
             found.append(Finding(ERROR, where, what, "do not use it: find the cause and evaluate again"))
         for row in part[part["value"].isna()].to_dict("records"):
             where = f"{row['scenario']}/{row['method']} seed {row['seed']}"
-            found.append(Finding(NOTE, where, f"{metric} has no value", "it is not defined for this run, or failed"))
+            found.append(
+                Finding(NOTE, where, f"{metric} has no value", "it is not defined for this run, or failed")
+            )
     return _merged(found)
 
 

@@ -97,7 +97,9 @@ def paired_differences(values: Values, metrics: Sequence[str]) -> list[Pair]:
             decided = not p >= ALPHA if not math.isnan(p) else False
             needed = None if decided else seeds_needed(pair.diff, std, alpha=ALPHA / len(raw))
             more = None if needed is None or pair.n < 2 else max(1, needed - pair.n)
-            found.append(Pair(scenario, metric, pair.a, pair.b, pair.n, pair.diff, pair.low, pair.high, float(p), more))
+            found.append(
+                Pair(scenario, metric, pair.a, pair.b, pair.n, pair.diff, pair.low, pair.high, float(p), more)
+            )
     return found
 
 
@@ -169,7 +171,9 @@ def bounds(values: Values, sizes: Mapping[str, tuple[int, int]]) -> list[Bounds]
         controls = control_values(n_tasks, n_classes)
         known = next(iter(controls.values()))
         for metric in [name for name in METRICS if name in known]:
-            mine = [float(np.mean(list(v.values()))) for k, v in values.items() if k[0] == scenario and k[2] == metric]
+            mine = [
+                float(np.mean(list(v.values()))) for k, v in values.items() if k[0] == scenario and k[2] == metric
+            ]
             if mine:
                 reached = {name: one[metric] for name, one in controls.items()}
                 found.append(Bounds(scenario, metric, reached, min(mine), max(mine)))

@@ -20,7 +20,7 @@ from recollect.report.statistics import (
 )
 from recollect.report.values import Values
 from recollect.stats.ranks import FEWEST_SCENARIOS
-from recollect.tables.metric_info import metric_info
+from recollect.tables.metric_info import METRICS, metric_info
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +88,9 @@ def _pairs(pairs: Sequence[Pair], labels: Mapping[str, str]) -> Block | None:
 
 def _pair_row(pair: Pair, labels: Mapping[str, str]) -> list[TextAndSort]:
     info = metric_info(pair.metric)
-    interval = "" if math.isnan(pair.low) else f"[{info.show(pair.low, sign=True)}, {info.show(pair.high, sign=True)}]"
+    interval = (
+        "" if math.isnan(pair.low) else f"[{info.show(pair.low, sign=True)}, {info.show(pair.high, sign=True)}]"
+    )
     more = ("-", "") if pair.more_seeds is None else (str(pair.more_seeds), str(pair.more_seeds))
     return [
         (f"{labels.get(pair.a, pair.a)} - {labels.get(pair.b, pair.b)}", ""),
@@ -104,9 +106,11 @@ def _pair_row(pair: Pair, labels: Mapping[str, str]) -> list[TextAndSort]:
 
 def _ranks(table: RankTable, labels: Mapping[str, str], draw: Drawn, share: int) -> Block:
     enough = table.n >= FEWEST_SCENARIOS
-    text = f"Mean rank over N = {table.n} scenario{'s' if table.n > 1 else ''} (1 is best), of methods that all have."
-    if not math.isnan(table.p_friedman):
-        text += f" Friedman's test (Iman & Davenport): p = {table.p_friedman:.3f}."
+    text = (
+        f"Mean rank over N = {table.n} scenario{'s' if table.n > 1 else ''} (1 is best), of methods that all have."
+    )
+    if enough and not math.isnan(table.p_friedman):
+        text += f" Friedman's test (Iman & Davenport): p {_p(table.p_friedman)[0]}."
     if not enough:
         text += (
             f" A critical-difference diagram needs at least {FEWEST_SCENARIOS} scenarios, so there is none: mean ranks"
@@ -121,10 +125,7 @@ def _ranks(table: RankTable, labels: Mapping[str, str], draw: Drawn, share: int)
 
 
 def _name(base: str) -> str:
-    try:
-        return metric_info(base).label
-    except Exception:
-        return metric_info(f"{base}@any").label
+    return metric_info(base if base in METRICS else f"{base}@any").label
 
 
 def _critical(table: RankTable, labels: Mapping[str, str], draw: Drawn, share: int) -> FigureView:
@@ -134,7 +135,9 @@ def _critical(table: RankTable, labels: Mapping[str, str], draw: Drawn, share: i
     ranks = "; ".join(f"{labels.get(m, m)} {r:.2f}" for m, r in zip(table.methods, table.mean, strict=True))
     alt = f"Mean ranks over {table.n} scenarios, critical difference {table.critical_difference:.2f}: {ranks}."
     uri = embedded(files.get("svg"), files.get("png"), share)
-    return FigureView(uri, alt, f"Critical-difference diagram, N = {table.n} scenarios (Demšar 2006, Nemenyi's test)")
+    return FigureView(
+        uri, alt, f"Critical-difference diagram, N = {table.n} scenarios (Demšar 2006, Nemenyi's test)"
+    )
 
 
 def _costs(rows: Sequence[CostRow], labels: Mapping[str, str], draw: Drawn, share: int) -> Block | None:

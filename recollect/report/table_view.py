@@ -52,8 +52,9 @@ class TableView:
 
 
 def table_view(
-    frame: pd.DataFrame, declaration: Mapping[str, Any], downloads: Mapping[str, str], group: str
-) -> TableView:
+    frame: pd.DataFrame, declaration: Mapping[str, Any], downloads: Mapping[str, str], group: str,
+    notes: Sequence[str] | None = None,
+) -> TableView:  # fmt: skip
     """The view of a table.
 
     Args:
@@ -61,11 +62,13 @@ def table_view(
         declaration: the table's declaration.
         downloads: file name -> text.
         group: the suite.
+        notes: in place of those that the frame gives.
     """
     layout = make_layout(frame, declaration)
     rows = {(r["scenario"], r["method"], r["metric"]): r for r in cast("list[Row]", frame.to_dict("records"))}
     sections = [_section(f"{group}/{layout.id}", section, rows) for section in layout.sections]
-    return TableView(layout.id, layout.title, sections, layout.notes, verdict_counts([frame]), downloads)
+    said = layout.notes if notes is None else notes
+    return TableView(layout.id, layout.title, sections, said, verdict_counts([frame]), downloads)
 
 
 def verdict_counts(frames: Sequence[pd.DataFrame]) -> dict[str, int]:
@@ -82,7 +85,9 @@ def _section(table: str, section: Section, rows: Mapping[tuple[str, str, str], R
             for column, text in zip(section.columns, texts, strict=True)
         ]
         shown.append((label, cells))
-    groups = [(name, len(list(columns))) for name, columns in groupby(section.columns, key=lambda column: column.group)]
+    groups = [
+        (name, len(list(columns))) for name, columns in groupby(section.columns, key=lambda column: column.group)
+    ]
     return SectionView(section.scenario, groups, section.columns, shown, section.notes)
 
 

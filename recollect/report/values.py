@@ -16,14 +16,14 @@ COLUMNS = ("scenario", "method", "seed", "metric", "value", "status", "reason")
 
 
 def values_of(collected: pd.DataFrame) -> Values:
-    """Finite values of finished runs by cell and seed, seeds sorted."""
+    """Finite values of finished runs by cell and seed; cells in the order of the frame, seeds sorted."""
     done = collected[(collected["status"] == "ok") & collected["value"].notna()]
     found: Values = {}
     columns = (done[name].tolist() for name in ("scenario", "method", "metric", "seed", "value"))
-    for scenario, method, metric, seed, value in sorted(zip(*columns, strict=True)):
+    for scenario, method, metric, seed, value in zip(*columns, strict=True):
         if math.isfinite(value):
             found.setdefault((scenario, method, metric), {})[int(seed)] = float(value)
-    return found
+    return {key: dict(sorted(per_seed.items())) for key, per_seed in found.items()}
 
 
 def collected_of_tables(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recollect.config.claims import Claim, load_claims
 from recollect.errors import RecollectError
-from recollect.files import read_json, write_bytes, write_text
+from recollect.files import read_json, write_bytes, write_json
 from recollect.report.claims import test_claim
+from recollect.provenance.environment import commit_date
+from recollect.report.data import long_frame, parquet_bytes, ro_crate
 from recollect.report.model import Group, PageTable
 from recollect.report.page import render_page
 from recollect.report.quality import ERROR, WARNING, Finding
@@ -19,6 +22,7 @@ from recollect.report.statistics_view import statistics_blocks
 from recollect.report.values import COLUMNS, Values
 from recollect.steps.collect import expected
 from recollect.steps.places import Places
+from recollect.steps.report_files import CRATE, DATA, PAGE, report_files
 from recollect.steps.tables import declaration, read_collected
 from recollect.tables.to_csv import from_csv
 
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PAGE = "index.html"
+UNKNOWN_DATE = "1970-01-01"
+"""Of results outside a git checkout: a crate must have a date."""
 FOOTER = "Made by Recollect from files; the same files give the same page. docs/report.md says how to read it."
 FIGURE_SHARE = 250_000
 REDO = "run the suite again, only what is missing is made"
@@ -132,9 +137,18 @@ def write_report(
     outcomes = [test_claim(claim, values, carried) for claim in claims]
     blocks = [block for group in groups for block in _statistics(group, folder)]
     how = f"To fill it: {command}" if command else "To fill it: make results"
-    page = render_page(title, groups, outcomes, blocks, how_to_run=how, footer=FOOTER)
-    write_text(folder / PAGE, page)
-    return [folder / PAGE]
+    page = render_page(title, groups, outcomes, blocks, how_to_run=how, footer=FOOTER).encode()
+    files = {
+        PAGE: ("text/html", page),
+        DATA: ("application/vnd.apache.parquet", parquet_bytes(long_frame(groups))),
+    }
+    for name, (_, content) in files.items():
+        write_bytes(folder / name, content)
+    described = {
+        name: (kind, hashlib.sha256(content).hexdigest(), len(content)) for name, (kind, content) in files.items()
+    }
+    write_json(folder / CRATE, ro_crate(groups, title, described, commit_date() or UNKNOWN_DATE))
+    return report_files(folder)
 
 
 def _statistics(group: Group, folder: Path) -> list[Any]:

@@ -7,12 +7,12 @@ from recollect.tables.columns import DEFAULTS, Row
 from recollect.tables.declaration import TableSpec
 from recollect.tables.metric_info import metric_info
 from recollect.tables.published import NOTHING, Published
-from recollect.tables.verdict import FAILED, NOT_RUN, Reproduced, Verdict, verdict
+from recollect.tables.verdict import CANNOT_TELL, FAILED, NOT_RUN, Reproduced, Verdict, verdict
 
 NOT_SHOWN = "not in this table"
 EXCHANGED = ", labels exchanged"
-BROKEN = ("failed", "diverged", "no value")
-"""Statuses of a cell whose runs were started and did not give a number."""
+MISSING = {"failed": FAILED, "diverged": FAILED, "no value": CANNOT_TELL}
+"""Kind of verdict by the status of a cell without a number: it broke, or this metric is not defined for it."""
 
 Rows = dict[CellKey, Row]
 References = Mapping[CellKey, Published]
@@ -68,7 +68,7 @@ def _judge(row: Row, published: Published, spec: TableSpec) -> Verdict:
 
 def judge_row(row: Row, published: float, threshold: float, differs: str = "") -> Verdict:
     """The verdict on a row against a published value, in the unit of the data."""
-    missing = FAILED if row["status"] in BROKEN else NOT_RUN
+    missing = MISSING.get(row["status"], NOT_RUN)
     ours = Reproduced(row["mean"], row["ci_low"], row["ci_high"], row["n_seeds"], row["std"], missing)
     return verdict(published, ours, metric_info(row["metric"]), threshold, differs)
 

@@ -45,7 +45,7 @@ class Verdict:
 class Reproduced:
     """A mean over seeds, its interval and standard deviation, in the unit of the data; one seed has neither.
 
-    missing: why there is no seed at all, `NOT_RUN` or `FAILED`.
+    missing: why there is no value at all: `NOT_RUN`, `FAILED`, or `CANNOT_TELL` for a metric that is not defined.
     """
 
     mean: float
@@ -78,7 +78,7 @@ def verdict(
             order of methods can be compared; empty if nothing does.
     """
     if math.isnan(published):
-        kind = ours.missing if ours.n_seeds == 0 else NOTHING_PUBLISHED
+        kind = ours.missing if ours.n_seeds == 0 and ours.missing != CANNOT_TELL else NOTHING_PUBLISHED
         return Verdict(NO_PUBLISHED, agrees=False, kind=kind)
     if ours.n_seeds == 0:
         return Verdict(NO_REPRODUCED, agrees=False, kind=ours.missing)

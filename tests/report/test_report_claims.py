@@ -82,6 +82,13 @@ def test_every_scenario_counts_and_missing_ones_are_in_the_family():
     assert judged(one, GOOD | reversed_there).outcome == FAILS
 
 
+def test_where_run_leaves_out_scenarios_without_runs():
+    found = judged(claim(order=("a", "b"), scenarios=("s", "t"), where_run=True), GOOD)
+    assert (found.outcome, len(found.parts)) == (HOLDS, 1)
+    found = judged(claim(order=("a", "c"), scenarios=("s", "t"), where_run=True), GOOD)
+    assert (found.outcome, len(found.parts)) == (CANNOT_TELL, 2)
+
+
 def test_a_margin_is_counted_towards_the_better_side():
     assert judged(claim("difference", method="a", against="b", at_least=0.05), GOOD).outcome == HOLDS
     assert judged(claim("difference", method="a", against="b", at_least=0.2), GOOD).outcome == FAILS

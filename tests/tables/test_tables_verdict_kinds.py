@@ -46,6 +46,9 @@ def kind(published, ours, info=ACCURACY, threshold=NAN, differs=""):
         (NOT_RUN, 0.80, Reproduced(NAN, NAN, NAN, 0), 0.03),
         (FAILED, 0.80, Reproduced(NAN, NAN, NAN, 0, missing=FAILED), 0.03),
         (NOTHING_PUBLISHED, NAN, Reproduced(0.9, 0.8, 0.95, 3, 0.1), 0.03),
+        # A metric that is not defined for a method is no failure.
+        (NOTHING_PUBLISHED, NAN, Reproduced(NAN, NAN, NAN, 0, missing=CANNOT_TELL), 0.03),
+        (CANNOT_TELL, 0.8, Reproduced(NAN, NAN, NAN, 0, missing=CANNOT_TELL), 0.03),
         (FAILED, NAN, Reproduced(NAN, NAN, NAN, 0, missing=FAILED), 0.03),
     ],
 )
