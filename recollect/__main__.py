@@ -282,7 +282,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     }),
     "kept-report": (_kept_report, "write the page of all committed results", {
         "--folder": {
-            "type": Path, "default": Path("results/reproduced"), "help": "committed results (default: %(default)s)",
+            "type": Path, "default": Path("results/reproduced"),
+            "help": "committed results (default: %(default)s)",
         },
         "--target": {"type": Path, "help": "folder of the page (default: report/reproduced below the results)"},
     }),

@@ -18,8 +18,8 @@ DIFFERENCE, ORDERING, CONSTANT, EQUALS = "difference", "ordering", "constant", "
 class Claim:
     """One sentence of a paper and how it is tested; which fields count depends on its kind.
 
-    difference: method is better than against by at least a margin (or a share of against's value), on each scenario
-        or on average over them.
+    difference: method is better than against by at least a margin (or a share of against's value), on each
+        scenario or on average over them.
     ordering: methods in `order`, best first, hold this order on every scenario.
     constant: a quantity of method stays within a share of its largest value from the first task to the last.
     where_run: every scenario stands for itself, those without runs are left out.

@@ -32,7 +32,7 @@ Carried = Mapping[tuple[str, str], Mapping[int, Sequence[float]]]
 class Part:
     """One comparison. Interval in the unit of the data; NaN where there are too few seeds.
 
-    more_seeds: how many more would settle it with 80 % power, if the differences so far are typical; None: unknown.
+    more_seeds: how many more would settle it with 80 % power, if those so far are typical; None: unknown.
     """
 
     scenario: str
@@ -96,8 +96,9 @@ def _overall(parts: Sequence[Part]) -> tuple[str, str]:
         return FAILS, said
     if counts[HOLDS] == len(parts):
         return HOLDS, said
-    whys = dict.fromkeys(part.why for part in parts if part.outcome == CANNOT_TELL)
-    return CANNOT_TELL, f"{said}: {'; '.join(whys)}" if counts[HOLDS] else "; ".join(whys)
+    whys = list(dict.fromkeys(part.why for part in parts if part.outcome == CANNOT_TELL))
+    words = "; ".join(whys[:2]) + (f"; and {len(whys) - 2} more" if len(whys) > 2 else "")
+    return CANNOT_TELL, f"{said}: {words}" if counts[HOLDS] else words
 
 
 # Differences --------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Controls: an oracle, a guesser and a method that forgets everything bound what accuracy metrics can show.
 
-A metric on which the oracle is not ahead of both others, or ties with one of them, says nothing by itself about the
-difference; forgetting is such a metric: guessing forgets nothing.
+A metric on which the oracle is not ahead of both others, or ties with one of them, says nothing by itself
+about the difference; forgetting is such a metric: guessing forgets nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Compute = Callable[..., Variants]
 def control_matrices(n_tasks: int, n_classes: int) -> dict[str, np.ndarray]:
     """R[t, i] of the three controls, shape (tasks, tasks).
 
-    The guesser draws one of all classes, its expected accuracy is 1 / n_classes on every task. The one that forgets
-    everything knows the current task only.
+    The guesser draws one of all classes, its expected accuracy is 1 / n_classes on every task. The one that
+    forgets everything knows the current task only.
     """
     return {
         ORACLE: np.ones((n_tasks, n_tasks)),

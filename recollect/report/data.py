@@ -22,7 +22,7 @@ WORDS = {
     "seed": "seed of split, initialisation and run", "metric": "name of the metric, of samples with its extractor",
     "value": "value in the unit of the data; missing where the run gave none",
     "unit": "unit of the value", "direction": "which side is better", "status": "ok, or how the run failed",
-    "reason": "why there is no value, or what must be known of it", "code_fingerprint": "hash of the code that made it",
+    "reason": "why there is no value, or what must be known of it", "code_fingerprint": "hash of the code",
     "split_sha256": "hash of the split manifest", "settings": "settings of the method, JSON",
     "commit": "commit of the checkout", "device": "processor or accelerator",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Committed tables, read back without the runs behind them: CSV, provenance and the title and notes of the Markdown.
+"""Committed tables, read back without the runs behind them: CSV, and title and notes of the Markdown.
 
 Tables kept by earlier versions lack columns of today's; what those would say is computed from the numbers.
 """

@@ -34,8 +34,8 @@ class PageTable:
 class Group:
     """A suite and its results.
 
-    collected: tidy frame of all values; expected: (scenario, method, seed) of every planned run. command: that makes
-    the suite. figures: folder of its figures, None without. trouble: findings of whoever read the files.
+    collected: tidy frame of all values; expected: (scenario, method, seed) of every planned run. command: that
+    makes the suite. figures: folder of its figures, None without. trouble: findings of whoever read the files.
     """
 
     name: str

@@ -214,7 +214,7 @@ def _mixed(runs: Sequence[Run]) -> list[Finding]:
         ),
         *_differ(
             runs, lambda run: (run.scenario,), lambda run: _shown(run.environment.get("device")), WARNING,
-            "runs were made on different devices ({})", "do not compare their times; other numbers may differ slightly",
+            "runs were made on different devices ({})", "do not compare their times; other numbers may differ a bit",
         ),
         *_differ(
             runs, lambda run: (run.scenario,), lambda run: _shown(run.environment.get("commit"))[:12], NOTE,
@@ -229,8 +229,8 @@ def _shown(value: Any) -> str:
 
 
 def _differ(
-    runs: Sequence[Run], group: Callable[[Run], tuple[str, ...]], fact: Callable[[Run], str], grade: str, what: str,
-    todo: str, show: bool = True,
+    runs: Sequence[Run], group: Callable[[Run], tuple[str, ...]], fact: Callable[[Run], str], grade: str,
+    what: str, todo: str, show: bool = True,
 ) -> list[Finding]:  # fmt: skip
     """Groups of runs in which a fact that should be one has several values."""
     facts: dict[tuple[str, ...], dict[str, list[Run]]] = {}

@@ -13,7 +13,8 @@ class Run:
     """One run; what is not known is empty or None.
 
     settings: of the method; scenario_settings: of the scenario; environment: versions, device, engine, commit.
-    carried: bytes after every task, empty where not stored. extractor: id and hash of the weights that judged its samples.
+    carried: bytes after every task, empty where not stored. extractor: id and hash of the weights that
+    judged its samples.
     """
 
     scenario: str

@@ -57,7 +57,7 @@ class RankTable:
 
 @dataclass(frozen=True)
 class CostRow:
-    """Mean result and mean costs of a method on a scenario, and on which fronts it lies (no other beats it in both)."""
+    """Mean result and costs of a method on a scenario, and on which fronts it lies (no other beats it in both)."""
 
     scenario: str
     method: str

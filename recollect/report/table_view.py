@@ -106,7 +106,7 @@ def _cell(
 
 
 def cell_details(frame: pd.DataFrame, table: str) -> dict[str, dict[str, Any]]:
-    """Key of a cell, `table` being `<suite>/<table>` -> what the page says of each cell when asked: values by seed, definition, interval, verdict, sources."""
+    """Key of a cell -> what the page says of it when asked; `table` is `<suite>/<table>`."""
     return {f"{table}/{r['scenario']}/{r['method']}/{r['metric']}": _details(r) for r in frame.to_dict("records")}
 
 

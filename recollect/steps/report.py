@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from recollect.config.claims import Claim, load_claims
 from recollect.errors import RecollectError
 from recollect.files import read_json, write_bytes, write_json
-from recollect.report.claims import test_claim
 from recollect.provenance.environment import commit_date
+from recollect.report.claims import test_claim
 from recollect.report.data import long_frame, parquet_bytes, ro_crate
 from recollect.report.model import Group, PageTable
 from recollect.report.page import render_page
-from recollect.report.quality import ERROR, WARNING, Finding
+from recollect.report.quality import ERROR, Finding
 from recollect.report.runs import Run, carried_bytes, run_of_record
 from recollect.report.statistics import main_metrics
 from recollect.report.statistics_view import statistics_blocks
@@ -58,8 +58,8 @@ def read_group(suite: dict[str, Any], places: Places, command: str) -> Group:
     folder = places.figures(suite["suite"])
     figures = folder if folder.is_dir() else None
     return Group(
-        suite["suite"], tables, collected, runs, expected(suite), suite["labels"], command or "snakemake --cores 2",
-        figures, tuple(trouble),
+        suite["suite"], tables, collected, runs, expected(suite), suite["labels"],
+        command or "snakemake --cores 2", figures, tuple(trouble),
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""Debian's chromium, headless, driven through the devtools protocol over two pipes: no port, no further package."""
+"""Debian's chromium, headless, driven through the devtools protocol over two pipes: no port, no package."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_S = 60
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
     "--no-first-run", "--disable-background-networking", "--disable-extensions", "--disable-component-update",
@@ -56,7 +58,10 @@ class Browser:
         os.close(self._to)
         os.close(self._from)
         self._process.terminate()
-        self._process.wait(timeout=20)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         self._profile.cleanup()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -78,6 +83,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            if not select.select([self._from], [], [], PATIENCE_S)[0]:
+                raise RuntimeError(f"the browser has said nothing for {PATIENCE_S} s")
             chunk = os.read(self._from, 1 << 16)
             if not chunk:
                 raise RuntimeError("the browser has gone")
@@ -102,8 +109,12 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Load a file and wait until it is complete."""
+        self._load("about:blank")  # else a new fragment of the same file loads nothing
+        self._load(path.resolve().as_uri() + fragment)
+
+    def _load(self, address: str) -> None:
         self._events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
+        self.call("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._next()
 

@@ -124,7 +124,7 @@ def test_mixed_environments(key, value, grade):
 )  # fmt: skip
 def test_values_out_of_range(metric, value, caught):
     found = checked(
-        rows() + [("s", "a", 0, metric, value, "ok", "")] if metric != ACC else rows(ACC, {("a", 0): value})
+        [*rows(), ("s", "a", 0, metric, value, "ok", "")] if metric != ACC else rows(ACC, {("a", 0): value})
     )
     errors = [f for f in found if f.grade == ERROR]
     assert bool(errors) == caught

@@ -98,7 +98,7 @@
         ["Seeds", `${(cell.seeds || []).length} of ${cell.planned} planned`],
         ["Standard deviation", cell.std], ["Definition", info.definition],
         ["Published", cell.published && `${cell.published}${cell.publishedAs ? ` (as ${cell.publishedAs})` : ""}`],
-        ["Read from", cell.source], ["Verdict", cell.verdict && `${cell.kind}: ${cell.verdict}`],
+        ["Read from", cell.source], ["Verdict", cell.published && cell.verdict && `${cell.kind}: ${cell.verdict}`],
         ["Equivalence", cell.tost], ["Note", cell.note], ["Table", table], ["Run this cell", data.commands[group]
           ? element("pre", data.commands[group].replace("{target}", `results/metrics/${scenario}/${method}.json`)) : ""],
       ]),
