@@ -119,6 +119,12 @@ def _kept_report(a: argparse.Namespace) -> None:
         sys.stdout.write(f"{path}\n")
 
 
+def _diff(a: argparse.Namespace) -> None:
+    from recollect.steps.diff import diff
+
+    diff(a.a, a.b, sys.stdout, everything=a.all)
+
+
 def _partial(a: argparse.Namespace) -> None:
     from recollect.steps.collect import collect
     from recollect.steps.places import Places
@@ -286,6 +292,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
             "help": "committed results (default: %(default)s)",
         },
         "--target": {"type": Path, "help": "folder of the page (default: report/reproduced below the results)"},
+    }),
+    "diff": (_diff, "compare two result sets cell by cell and say what changed beyond noise", {
+        "a": {"type": Path, "metavar": "A", "help": "results folder, folder of tables or of a report, CSV or Parquet"},
+        "b": {"type": Path, "metavar": "B", "help": "the other one, in any of these forms"},
+        "--all": {"action": "store_true", "help": "list also cells without a change, and costs"},
     }),
     "check": (_check, "fail with one sentence if a run of a collected suite diverged or is missing", {
         "collected": {"type": Path, "help": "collected CSV file"},

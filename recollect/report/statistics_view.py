@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TextAndSort = tuple[str, str]
-Drawn = Callable[[str, "Figure"], Mapping[str, bytes]]
-"""Keeps a figure under a name and returns its bytes by format."""
+Drawn = Callable[[str, object, "Callable[[], Figure]"], Mapping[str, bytes]]
+"""Keeps a figure under a name, drawn only if what it shows has changed, and returns its bytes by format."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def _name(base: str) -> str:
 def _critical(table: RankTable, labels: Mapping[str, str], draw: Drawn, share: int) -> FigureView:
     from recollect.figures.trade_offs import critical_differences
 
-    files = draw(f"critical_difference-{table.metric}", critical_differences(table, dict(labels)))
+    names = dict(labels)
+    shown = (table, [names.get(method) for method in table.methods])
+    files = draw(f"critical_difference-{table.metric}", shown, lambda: critical_differences(table, names))
     ranks = "; ".join(f"{labels.get(m, m)} {r:.2f}" for m, r in zip(table.methods, table.mean, strict=True))
     alt = f"Mean ranks over {table.n} scenarios, critical difference {table.critical_difference:.2f}: {ranks}."
     uri = embedded(files.get("svg"), files.get("png"), share)
@@ -176,7 +178,9 @@ def _trade_offs(rows: Sequence[CostRow], labels: Mapping[str, str], draw: Drawn,
 
     info = metric_info(rows[0].metric)
     scenario, name = rows[0].scenario, rows[0].metric.replace("@", "_")
-    files = draw(f"cost-{scenario}-{name}", trade_offs(rows, dict(labels)))
+    names = dict(labels)
+    shown = (rows, [names.get(row.method) for row in rows])
+    files = draw(f"cost-{scenario}-{name}", shown, lambda: trade_offs(rows, names))
     front = [labels.get(row.method, row.method) for row in rows if row.on_compute_front]
     cheap = [labels.get(row.method, row.method) for row in rows if row.on_memory_front]
     alt = (

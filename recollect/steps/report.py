@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recollect.config.claims import Claim, load_claims
 from recollect.errors import RecollectError
-from recollect.files import read_json, write_bytes, write_json
+from recollect.files import read_json, sha256_text, write_bytes, write_json
 from recollect.provenance.environment import commit_date
+from recollect.provenance.fingerprint import step_fingerprint
 from recollect.report.claims import test_claim
 from recollect.report.data import long_frame, parquet_bytes, ro_crate
 from recollect.report.model import Group, PageTable
@@ -24,6 +25,7 @@ from recollect.steps.collect import expected
 from recollect.steps.places import Places
 from recollect.steps.report_files import CRATE, DATA, PAGE, report_files
 from recollect.steps.tables import declaration, read_collected
+from recollect.steps.unchanged import Stamps
 from recollect.tables.to_csv import from_csv
 
 if TYPE_CHECKING:
@@ -154,18 +156,25 @@ def write_report(
 def _statistics(group: Group, folder: Path) -> list[Any]:
     metrics = main_metrics([table.declaration["metrics"] for table in group.tables])
 
-    def draw(name: str, figure: Figure) -> Mapping[str, bytes]:
-        from recollect.figures.draw import render
+    stamps = Stamps(folder / "figures" / f".{group.name}.json")
+    code = step_fingerprint("recollect.figures.trade_offs")
 
-        files = {form: render(figure, form) for form in ("svg", "png")}
-        for form, content in files.items():
-            write_bytes(folder / "figures" / f"{group.name}-{name}.{form}", content)
-        return files
+    def draw(name: str, shown: object, make: Callable[[], Figure]) -> Mapping[str, bytes]:
+        paths = {form: folder / "figures" / f"{group.name}-{name}.{form}" for form in ("svg", "png")}
+        if not stamps.unchanged(name, sha256_text(f"{code} {shown!r}"), list(paths.values())):
+            from recollect.figures.draw import render
+
+            figure = make()
+            for form, path in paths.items():
+                write_bytes(path, render(figure, form))
+        return {form: path.read_bytes() for form, path in paths.items()}
 
     from recollect.figures.style import style
 
     with style():
-        return statistics_blocks(group.values(), metrics, _sizes(group), group.labels, draw, FIGURE_SHARE)
+        blocks = statistics_blocks(group.values(), metrics, _sizes(group), group.labels, draw, FIGURE_SHARE)
+    stamps.save()
+    return blocks
 
 
 def _sizes(group: Group) -> dict[str, tuple[int, int]]:

@@ -11,9 +11,10 @@ from recollect.steps.places import Places
 from recollect.tables import build_table, write_table
 
 ACC, FORGETTING = "avg_acc_unweighted", "forgetting_max"
+BOX = '<rect width="90" height="60" fill="#06a"/>'
 METHODS = {"naive": "Naive", "er": "ER", "derpp": "DER++", "broken": "Broken <b>&"}
 SEEDS = [0, 1, 2]
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><rect width="90" height="60" fill="#06a"/></svg>'
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60">{BOX}</svg>'.encode()
 
 
 def record(method, seed, scenario="split_digits"):
@@ -33,8 +34,8 @@ def record(method, seed, scenario="split_digits"):
 def suite():
     table = {
         "id": "accuracy", "title": "Split Digits: <main> & more", "scenarios": ["split_digits"],
-        "methods": list(METHODS), "metrics": [ACC, FORGETTING], "reference": "naive", "note": "", "labels": METHODS,
-        "agreement": {ACC: 0.03},
+        "methods": list(METHODS), "metrics": [ACC, FORGETTING], "reference": "naive", "note": "",
+        "labels": METHODS, "agreement": {ACC: 0.03},
     }  # fmt: skip
     return {
         "suite": "small", "scenarios": ["split_digits"], "methods": list(METHODS), "seeds": SEEDS, "labels": METHODS,
