@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import carried, ewc_cost, planning, step_speed
+from benchmarks import carried, ewc_cost, planning, report_speed, step_speed
 from recollect.files import write_text
 from recollect.layout import ROOT
 from recollect.provenance.environment import git_state, processor
@@ -85,6 +85,18 @@ def planning_section(result: dict[str, float]) -> str:
     )
 
 
+def report_section(result: dict[str, float]) -> str:
+    """Cost of tables and page of many runs."""
+    return (
+        "## Tables and page\n\n"
+        f"Collecting {result['runs']:,.0f} finished runs (stubs), {result['tables']:.0f} tables and the page with its "
+        f"statistics: {result['cpu_s']:.0f} s of CPU, {result['seconds']:.0f} s elapsed, {result['peak_mib']:.0f} MiB; "
+        f"page {result['page_mb']:.1f} MB. Aim: 30 s, 1,500 MiB.\n\n"
+        f"After a change of one value: {result['again_cpu_s']:.0f} s of CPU; {result['differ']:.0f} tables show it, "
+        f"{result['rewritten']:.0f} were written.\n"
+    )
+
+
 def _data_dir() -> Path | None:
     found = os.environ.get("RECOLLECT_DATA")
     return Path(found) if found else None
@@ -94,6 +106,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "steps": lambda: step_section(step_speed.measure(_data_dir())),
     "ewc": lambda: ewc_section(ewc_cost.measure()),
     "carried": lambda: carried_section(carried.measure(), carried.data_bytes()),
+    "report": lambda: report_section(report_speed.measure()),
     "planning": lambda: planning_section(planning.measure()),
 }
 

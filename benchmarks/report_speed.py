@@ -49,7 +49,8 @@ def _record(scenario: str, method: str, seed: int) -> dict[str, Any]:
         "scenario": scenario, "method": method, "seed": seed, "status": "ok", "reason": "",
         "code_fingerprint": method, "split_sha256": f"{scenario}-{seed}", "data_sha256": [scenario],
         "config": {
-            "engine": {"device": "auto", "threads": 1}, "method": {"id": method, "hyper": {}, "train": {"lr": 0.1}},
+            "engine": {"device": "auto", "threads": 1},
+            "method": {"id": method, "hyper": {}, "train": {"lr": 0.1}},
             "scenario": {"id": scenario, "datasets": ["digits"], "n_tasks": 5},
         },
         "git": {"commit": "0" * 40, "dirty": False}, "device": "cpu", "versions": versions,
@@ -84,7 +85,7 @@ def write_stubs(places: Places, declared: dict[str, Any]) -> None:
 
 
 def _steps(folder: Path, suite_file: Path) -> tuple[float, float]:
-    """CPU and elapsed seconds of collecting, tables and report, each in a process of its own as in the workflow."""
+    """CPU and elapsed seconds of collecting, tables and report, each in a process of its own."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     for step in ("collect", "tables", "report"):
         command = [sys.executable, "-m", "recollect", step, "--results", str(folder), "--suite", f"@{suite_file}"]

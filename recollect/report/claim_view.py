@@ -14,7 +14,7 @@ from recollect.tables.metric_info import metric_info
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim in words; parts: (scenario, what, result, outcome, words), runs: (suite, scenario, method, seeds)."""
+    """A claim; parts: (scenario, what, result, outcome, words), runs: (suite, scenario, method, seeds)."""
 
     id: str
     paper: str

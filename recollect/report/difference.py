@@ -1,7 +1,7 @@
 """Two result sets cell by cell: what changed beyond noise.
 
-With common seeds the paired t-test decides, else Welch's; p is Holm-adjusted over all cells that were tested. Values
-that are equal bit for bit are identical. What is not shown to have changed is not thereby shown to be the same.
+With common seeds the paired t-test decides, else Welch's; p is Holm-adjusted over all cells that were tested.
+Values that are equal bit for bit are identical. What is not shown to have changed is not thereby shown to be the same.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CellDifference:
 
 
 def compare_results(a: Values, b: Values) -> list[CellDifference]:
-    """Every cell of either set, what changed first; costs depend on the machine and are listed without judgement."""
+    """Every cell of either set, what changed first; costs depend on the machine and are not judged."""
     raw = [_cell(key, a.get(key, {}), b.get(key, {})) for key in dict.fromkeys([*a, *b])]
     tested = [i for i, cell in enumerate(raw) if not math.isnan(cell.p)]
     for i, p in zip(tested, holm([raw[i].p for i in tested]), strict=True):

@@ -214,7 +214,7 @@ def _mixed(runs: Sequence[Run]) -> list[Finding]:
         ),
         *_differ(
             runs, lambda run: (run.scenario,), lambda run: _shown(run.environment.get("device")), WARNING,
-            "runs were made on different devices ({})", "do not compare their times; other numbers may differ a bit",
+            "runs were made on different devices ({})", "do not compare times; other numbers may differ a bit",
         ),
         *_differ(
             runs, lambda run: (run.scenario,), lambda run: _shown(run.environment.get("commit"))[:12], NOTE,

@@ -80,7 +80,7 @@ def _pairs(pairs: Sequence[Pair], labels: Mapping[str, str]) -> Block | None:
     text = (
         "Every pair of methods, first minus second, over common seeds: Student's t interval (95 %), paired t-test,"
         " Holm-adjusted over all pairs of the same scenario and metric. More seeds: how many further ones would"
-        " find the difference with 80 % power, were it and its spread as seen so far; a rough guess with few seeds."
+        " find the difference with 80 % power, were it and its spread as seen so far: a rough guess."
     )
     heads = ("Pair", "Scenario", "Metric", "Seeds", "Difference", "95 % interval", "p (Holm)", "More seeds")
     return Block("Paired differences", text, heads, rows, 3)
@@ -147,9 +147,9 @@ def _costs(rows: Sequence[CostRow], labels: Mapping[str, str], draw: Drawn, shar
     if not known:
         return None
     text = (
-        "Result against training time and against bytes carried from task to task, means over seeds. A method is on"
-        " the front where no other one is at least as good in both and better in one. Joint and cumulative training"
-        " carry no bytes, but are given all data again."
+        "Result against training time and against bytes carried from task to task, means over seeds. A method is"
+        " on the front where no other one is at least as good in both and better in one. Joint and cumulative"
+        " training carry no bytes, but are given all data again."
     )
     heads = ("Method", "Scenario", "Result", "Training (s)", "Time front", "Carried (bytes)", "Memory front")
     cells = []

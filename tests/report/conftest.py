@@ -38,8 +38,8 @@ def suite():
         "labels": METHODS, "agreement": {ACC: 0.03},
     }  # fmt: skip
     return {
-        "suite": "small", "scenarios": ["split_digits"], "methods": list(METHODS), "seeds": SEEDS, "labels": METHODS,
-        "confidence": 0.95, "n_resamples": 200, "tables": [table],
+        "suite": "small", "scenarios": ["split_digits"], "methods": list(METHODS), "seeds": SEEDS,
+        "labels": METHODS, "confidence": 0.95, "n_resamples": 200, "tables": [table],
     }  # fmt: skip
 
 
