@@ -85,15 +85,15 @@ def planning_section(result: dict[str, float]) -> str:
     )
 
 
-def report_section(result: dict[str, float]) -> str:
+def report_section(r: dict[str, float]) -> str:
     """Cost of tables and page of many runs."""
     return (
         "## Tables and page\n\n"
-        f"Collecting {result['runs']:,.0f} finished runs (stubs), {result['tables']:.0f} tables and the page with its "
-        f"statistics: {result['cpu_s']:.0f} s of CPU, {result['seconds']:.0f} s elapsed, {result['peak_mib']:.0f} MiB; "
-        f"page {result['page_mb']:.1f} MB. Aim: 30 s, 1,500 MiB.\n\n"
-        f"After a change of one value: {result['again_cpu_s']:.0f} s of CPU; {result['differ']:.0f} tables show it, "
-        f"{result['rewritten']:.0f} were written.\n"
+        f"Collecting {r['runs']:,.0f} finished runs (stubs), {r['tables']:.0f} tables and the page with statistics:\n"
+        f"{r['cpu_s']:.0f} s of CPU, {r['seconds']:.0f} s elapsed, {r['peak_mib']:.0f} MiB, page "
+        f"{r['page_mb']:.1f} MB. Aim: 30 s, 1,500 MiB.\n\n"
+        f"After a change of one value: {r['again_cpu_s']:.0f} s of CPU; {r['differ']:.0f} tables show it, "
+        f"{r['rewritten']:.0f} were written.\n"
     )
 
 

@@ -294,7 +294,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--target": {"type": Path, "help": "folder of the page (default: report/reproduced below the results)"},
     }),
     "diff": (_diff, "compare two result sets cell by cell and say what changed beyond noise", {
-        "a": {"type": Path, "metavar": "A", "help": "results folder, folder of tables or a report, CSV or Parquet"},
+        "a": {"type": Path, "metavar": "A", "help": "results folder, folder of tables or report, CSV or Parquet"},
         "b": {"type": Path, "metavar": "B", "help": "the other one, in any of these forms"},
         "--all": {"action": "store_true", "help": "list also cells without a change, and costs"},
     }),

@@ -84,12 +84,15 @@ def _read(path: Path, methods: Collection[str] | None, scenarios: Collection[str
 
 
 def _claim(entry: dict[str, Any], paper: str) -> Claim:
-    lists = {key: tuple(entry[key]) for key in ("scenarios", "order") if key in entry}
-    return Claim(**{**entry, **lists, "paper": paper})
+    values: dict[str, Any] = {**entry, "paper": paper}
+    values |= {key: tuple(entry[key]) for key in ("scenarios", "order") if key in entry}
+    return Claim(**values)
 
 
 def _check_names(names: Collection[str], known: Collection[str] | None, planned: list[str], where: str) -> None:
-    for name in names if known is not None else ():
+    if known is None:
+        return
+    for name in names:
         if name not in known and name not in planned:
             hint = suggestion(name, [*known, *planned])
             raise ConfigError(f"{where} {name!r} has no entry and is not planned: {hint}")

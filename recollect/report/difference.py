@@ -1,7 +1,8 @@
 """Two result sets cell by cell: what changed beyond noise.
 
 With common seeds the paired t-test decides, else Welch's; p is Holm-adjusted over all cells that were tested.
-Values that are equal bit for bit are identical. What is not shown to have changed is not thereby shown to be the same.
+Values that are equal bit for bit are identical. What is not shown to have changed is not thereby shown to be
+the same.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def counts(cells: list[CellDifference]) -> dict[str, int]:
 
 def _cell(key: CellKey, a: Mapping[int, float], b: Mapping[int, float]) -> CellDifference:
     x, y = np.array(list(a.values())), np.array(list(b.values()))
-    mean = [float(v.mean()) if len(v) else math.nan for v in (x, y)]
-    found = CellDifference(key, IDENTICAL, *mean, len(x), len(y))
+    mean_a, mean_b = (float(v.mean()) if len(v) else math.nan for v in (x, y))
+    found = CellDifference(key, IDENTICAL, mean_a, mean_b, len(x), len(y))
     if not len(x) or not len(y):
         return replace(found, kind=ONLY_B if not len(x) else ONLY_A)
     if dict(a) == dict(b):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from recollect.files import canonical_json
 from recollect.report.claim_view import claim_views, outcome_counts
@@ -19,7 +19,8 @@ from recollect.report.runs import Run, with_target
 from recollect.report.statistics_view import Block
 from recollect.report.table_view import cell_details, table_view, verdict_counts
 from recollect.tables.cell_text import mean_text
-from recollect.tables.metric_info import metric_info
+from recollect.tables.columns import Row
+from recollect.tables.metric_info import MetricInfo, metric_info
 
 TEMPLATES = Path(__file__).parent / "templates"
 MIME = {".csv": "text/csv", ".tex": "application/x-tex", ".md": "text/markdown"}
@@ -140,7 +141,7 @@ def _figures(groups: Sequence[Group], taken: int) -> list[Any]:
             rows = [
                 (row["scenario"], row["label"], mean_text(row))
                 for table in group.tables[:1]
-                for row in table.frame.to_dict("records")
+                for row in cast("list[Row]", table.frame.to_dict("records"))
                 if row["metric"] == table.declaration["metrics"][0]
             ]
             found += figure_views(group.figures, results_in_words(rows), taken)
@@ -169,7 +170,7 @@ def _data(groups: Sequence[Group]) -> dict[str, Any]:
 
     cells: dict[str, Any] = {}
     runs: dict[str, Any] = {}
-    metrics = {}
+    metrics: dict[str, MetricInfo] = {}
     for group in groups:
         for table in group.tables:
             cells |= cell_details(table.frame, f"{group.name}/{table.id}")

@@ -107,7 +107,10 @@ def _cell(
 
 def cell_details(frame: pd.DataFrame, table: str) -> dict[str, dict[str, Any]]:
     """Key of a cell -> what the page says of it when asked; `table` is `<suite>/<table>`."""
-    return {f"{table}/{r['scenario']}/{r['method']}/{r['metric']}": _details(r) for r in frame.to_dict("records")}
+    return {
+        f"{table}/{r['scenario']}/{r['method']}/{r['metric']}": _details(r)
+        for r in cast("list[Row]", frame.to_dict("records"))
+    }
 
 
 def _details(row: Mapping[str, Any]) -> dict[str, Any]:
