@@ -89,7 +89,7 @@ def report_section(r: dict[str, float]) -> str:
     """Cost of tables and page of many runs."""
     return (
         "## Tables and page\n\n"
-        f"Collecting {r['runs']:,.0f} finished runs (stubs), {r['tables']:.0f} tables and the page with statistics:\n"
+        f"Collecting {r['runs']:,.0f} finished runs (stubs), {r['tables']:.0f} tables and the page:\n"
         f"{r['cpu_s']:.0f} s of CPU, {r['seconds']:.0f} s elapsed, {r['peak_mib']:.0f} MiB, page "
         f"{r['page_mb']:.1f} MB. Aim: 30 s, 1,500 MiB.\n\n"
         f"After a change of one value: {r['again_cpu_s']:.0f} s of CPU; {r['differ']:.0f} tables show it, "

@@ -6,7 +6,7 @@ rule report:
         figures=PLAN.figure_files,
         pictures=PLAN.picture_files,
         metrics=PLAN.collect_inputs,
-        published=PLAN.claim_files,
+        claims=PLAN.claim_files,
     output:
         PLAN.report_files,
     log:
