@@ -22,7 +22,7 @@ def command(*files, **changes):
     [
         ((), {}, "snakemake --cores 2"),
         ((MNIST,), {}, "snakemake --cores 2 --configfile config/suites/mnist.yaml"),
-        ((), {"data_dir": "/some/where", "mem_mb": 1}, "snakemake --cores 2"),
+        ((), {"data_dir": "/some/where", "mem_mb": 2000}, "snakemake --cores 2"),
         ((), {"seeds": [3]}, "snakemake --cores 2 --config 'seeds=[3]'"),
     ],
 )
