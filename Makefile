@@ -5,7 +5,7 @@ CORES ?= all
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results test check bench faults ui partial clean
+.PHONY: help setup results report test check bench faults ui partial clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,10 @@ results: setup  ## run the default suite and print its tables
 	$(SNAKEMAKE)
 	@$(BIN)/python -m recollect show digits
 	@echo "Figures: results/figures/digits    Browse the runs: make ui"
+	@echo "Everything on one page: results/report/digits/index.html"
+
+report: setup  ## write the page of all committed results (results/reproduced)
+	@$(BIN)/python -m recollect kept-report
 
 partial: setup  ## tabulate what has finished so far
 	$(SNAKEMAKE) partial

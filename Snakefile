@@ -1,6 +1,6 @@
 # Recollect: from raw data to the tables of continual-learning papers.
 #
-#   fetch -> split -> train -> evaluate -> collect -> tables / figures
+#   fetch -> split -> train -> evaluate -> collect -> tables / figures -> report
 #                                      \-> track (MLflow)
 #
 # snakemake --cores 2                                       the default suite
@@ -49,6 +49,7 @@ rule all:
         PLAN.figure_files,
         PLAN.picture_files,
         PLAN.tracked,
+        PLAN.report_files,
         f"results/tables/{PLAN.suite}/.complete",
 
 
@@ -62,6 +63,7 @@ include: "workflow/rules/robustness.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/pictures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/track.smk"
 
 

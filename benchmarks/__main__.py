@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import carried, ewc_cost, generator_speed, planning, step_speed
+from benchmarks import carried, ewc_cost, generator_speed, planning, report_speed, step_speed
 from recollect.files import write_text
 from recollect.layout import ROOT
 from recollect.provenance.environment import git_state, processor
@@ -101,6 +101,18 @@ def planning_section(result: dict[str, float]) -> str:
     )
 
 
+def report_section(r: dict[str, float]) -> str:
+    """Cost of tables and page of many runs."""
+    return (
+        "## Tables and page\n\n"
+        f"Collecting {r['runs']:,.0f} finished runs (stubs), {r['tables']:.0f} tables and the page:\n"
+        f"{r['cpu_s']:.0f} s of CPU, {r['seconds']:.0f} s elapsed, {r['peak_mib']:.0f} MiB, page "
+        f"{r['page_mb']:.1f} MB. Aim: 30 s, 1,500 MiB.\n\n"
+        f"After a change of one value: {r['again_cpu_s']:.0f} s of CPU; {r['differ']:.0f} tables show it, "
+        f"{r['rewritten']:.0f} were written.\n"
+    )
+
+
 def _data_dir() -> Path | None:
     found = os.environ.get("RECOLLECT_DATA")
     return Path(found) if found else None
@@ -111,6 +123,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "ewc": lambda: ewc_section(ewc_cost.measure()),
     "carried": lambda: carried_section(carried.measure(), carried.data_bytes()),
     "generator": lambda: generator_section(generator_speed.measure()),
+    "report": lambda: report_section(report_speed.measure()),
     "planning": lambda: planning_section(planning.measure()),
 }
 

@@ -123,6 +123,28 @@ def _figures(a: argparse.Namespace) -> None:
     make_figures(a.suite, Places(a.results))
 
 
+def _report(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.report import report
+
+    for path in report(a.suite, Places(a.results), a.command):
+        sys.stderr.write(f"{path}\n")
+
+
+def _kept_report(a: argparse.Namespace) -> None:
+    from recollect.steps.kept_report import kept_report
+    from recollect.steps.places import Places
+
+    for path in kept_report(a.folder, a.target or Places(a.results).report("reproduced")):
+        sys.stdout.write(f"{path}\n")
+
+
+def _diff(a: argparse.Namespace) -> None:
+    from recollect.steps.diff import diff
+
+    diff(a.a, a.b, sys.stdout, everything=a.all)
+
+
 def _partial(a: argparse.Namespace) -> None:
     from recollect.steps.collect import collect
     from recollect.steps.places import Places
@@ -307,6 +329,22 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     "partial": (_partial, "tabulate what has finished so far and say what is missing", {"--suite": _SUITE}),
     "tables": (_tables, "write a suite's tables as CSV, Markdown, LaTeX, HTML and text", {"--suite": _SUITE}),
     "figures": (_figures, "draw a suite's figures", {"--suite": _SUITE}),
+    "report": (_report, "write the page of a suite: tables, verdicts, claims, statistics, figures, runs", {
+        "--suite": _SUITE,
+        "--command": {"default": "", "help": "the command that makes the suite, shown to readers"},
+    }),
+    "kept-report": (_kept_report, "write the page of all committed results", {
+        "--folder": {
+            "type": Path, "default": Path("results/reproduced"),
+            "help": "committed results (default: %(default)s)",
+        },
+        "--target": {"type": Path, "help": "folder of the page (default: report/reproduced below the results)"},
+    }),
+    "diff": (_diff, "compare two result sets cell by cell and say what changed beyond noise", {
+        "a": {"type": Path, "metavar": "A", "help": "results folder, folder of tables or report, CSV or Parquet"},
+        "b": {"type": Path, "metavar": "B", "help": "the other one, in any of these forms"},
+        "--all": {"action": "store_true", "help": "list also cells without a change, and costs"},
+    }),
     "check": (_check, "fail with one sentence if a run of a collected suite diverged or is missing", {
         "collected": {"type": Path, "help": "collected CSV file"},
     }),

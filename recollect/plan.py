@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from recollect.config.claims import CLAIMS_FOLDER
+from recollect.config.schema import read_yaml
 from recollect.config.suite import Suite
 from recollect.config.suite_robustness import judged_methods
 from recollect.errors import RecollectError
@@ -24,11 +27,13 @@ from recollect.provenance.fingerprint import (
 )
 from recollect.robustness.sets import KINDS, get_set
 from recollect.steps.places import Places
+from recollect.steps.report_files import report_files
 from recollect.steps.suite_figures import figure_files
 from recollect.steps.suite_pictures import PictureGroup, picture_groups
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
+BESIDE_NUMBERS = ("data_dir", "offline", "mlflow", "mem_mb", "checkpoint_minutes")
 BESIDE_TRAINING = ("title", "extractor")
 
 
@@ -317,6 +322,27 @@ class Plan:
     def picture_files(self) -> list[str]:
         """Every picture in every format."""
         return [file for group in self.pictures for file in group.files(self._suite.config["scenarios"])]
+
+    @cached_property
+    def report_files(self) -> list[str]:
+        """The page of the suite, and its results as data."""
+        return [str(path) for path in report_files(self._places.report(self.suite))]
+
+    @cached_property
+    def claim_files(self) -> list[str]:
+        """Declared claims; a change of them tests them anew."""
+        return [str(path) for path in sorted(CLAIMS_FOLDER.glob("*.yaml"))]
+
+    @cached_property
+    def command(self) -> str:
+        """The command that makes this suite; where data lie and what is only display is left out."""
+        files = [path for file in self._suite.files if (path := file.resolve()) != DEFAULT]
+        shown = [str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name) for file in files]
+        merged = {key: value for file in self._suite.files for key, value in read_yaml(file).items()}
+        changed = {k: v for k, v in self._suite.config.items() if merged.get(k) != v and k not in BESIDE_NUMBERS}
+        words = ["snakemake", "--cores", "2", *(["--configfile", *shown] if shown else [])]
+        words += ["--config", *(f"{k}={canonical_json(v)}" for k, v in sorted(changed.items()))] if changed else []
+        return shlex.join(words)
 
     def label(self, wildcards: Any) -> str:
         """How readers see a method."""

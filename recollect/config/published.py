@@ -26,6 +26,7 @@ class PublishedCell:
 
     method is ours, or the published name where there is no implementation, and status then says so. note tells
     readers of the table what makes the comparison doubtful. exchangeable is the metric whose label it may bear.
+    differs: what makes the value itself incomparable with ours, so that only the order of methods counts.
     """
 
     scenario: str
@@ -38,6 +39,7 @@ class PublishedCell:
     note: str
     status: str
     exchangeable: str
+    differs: str = ""
 
 
 class Published:
@@ -184,6 +186,7 @@ class Published:
             note="; ".join(note for note in notes if note),
             status="" if ours else NOT_IMPLEMENTED,
             exchangeable=self._metric(paper, scenario, other) if other else "",
+            differs=method.get("differs") or self._scenario(paper, scenario).get("differs", ""),
         )
 
     def _metric(self, paper: str, scenario: str, metric: str) -> str:

@@ -38,6 +38,12 @@ def git_state() -> dict[str, Any]:
     return {"commit": _git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 
+@lru_cache(maxsize=1)
+def commit_date() -> str | None:
+    """When the commit of this checkout was made, ISO 8601; None where this is no git checkout."""
+    return _git("show", "-s", "--format=%cI", "HEAD") or None
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

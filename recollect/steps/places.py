@@ -58,3 +58,7 @@ class Places:
     def figures(self, suite: str) -> Path:
         """The folder of a suite's figures."""
         return self.results / "figures" / suite
+
+    def report(self, suite: str) -> Path:
+        """The folder of a suite's page."""
+        return self.results / "report" / suite

@@ -10,9 +10,12 @@ import pandas as pd
 
 from recollect.config.published import Published
 from recollect.errors import RecollectError
+from recollect.files import canonical_json, sha256_text
+from recollect.provenance.fingerprint import step_fingerprint
 from recollect.steps.collect import expected
 from recollect.steps.places import Places
-from recollect.tables import build_table, write_table
+from recollect.steps.unchanged import Stamps
+from recollect.tables import build_table, table_paths, write_table
 
 
 def read_collected(path: Path) -> pd.DataFrame:
@@ -61,10 +64,32 @@ def build(suite: dict[str, Any], table: dict[str, Any], collected: pd.DataFrame)
 
 
 def make_tables(suite: dict[str, Any], places: Places) -> None:
-    """Write all tables of a suite."""
+    """Write all tables of a suite; those that show nothing new keep their files."""
     collected = read_collected(places.collected(suite["suite"]))
+    folder = places.tables(suite["suite"])
+    stamps, code = Stamps(folder / ".made_from.json"), step_fingerprint("recollect.steps.tables")
     for table in suite["tables"]:
-        write_table(build(suite, table, collected), declaration(suite, table), places.tables(suite["suite"]))
+        declared = declaration(suite, table)
+        digest = _made_from(suite, declared, collected, published_frame(table), code)
+        if not stamps.unchanged(table["id"], digest, table_paths(table["id"], folder)):
+            write_table(build(suite, table, collected), declared, folder)
+    stamps.save()
+
+
+def _made_from(
+    suite: dict[str, Any],
+    declared: dict[str, Any],
+    collected: pd.DataFrame,
+    published: pd.DataFrame | None,
+    code: str,
+) -> str:
+    """Hash of all that a table shows: its rows of the collected frame, published numbers, settings and code."""
+    mine = collected["scenario"].isin(declared["scenarios"]) & collected["method"].isin(declared["methods"])
+    mine &= collected["metric"].isin(declared["metrics"]) | (collected["status"] != "ok")
+    rows = collected[mine].to_csv(index=False)
+    shown = published.to_csv(index=False) if published is not None else ""
+    settings = canonical_json([declared, suite["confidence"], suite["n_resamples"]])
+    return sha256_text("\n".join((code, settings, rows, shown)))
 
 
 def show(folder: Path, stream: IO[str]) -> None:

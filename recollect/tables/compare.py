@@ -7,10 +7,12 @@ from recollect.tables.columns import DEFAULTS, Row
 from recollect.tables.declaration import TableSpec
 from recollect.tables.metric_info import metric_info
 from recollect.tables.published import NOTHING, Published
-from recollect.tables.verdict import Reproduced, Verdict, verdict
+from recollect.tables.verdict import CANNOT_TELL, FAILED, NOT_RUN, Reproduced, Verdict, verdict
 
 NOT_SHOWN = "not in this table"
 EXCHANGED = ", labels exchanged"
+MISSING = {"failed": FAILED, "diverged": FAILED, "no value": CANNOT_TELL}
+"""Kind of verdict by the status of a cell without a number: it broke, or this metric is not defined for it."""
 
 Rows = dict[CellKey, Row]
 References = Mapping[CellKey, Published]
@@ -52,16 +54,27 @@ def add_published(rows: Rows, references: References, spec: TableSpec) -> None:
             published_source=published.source,
             published_note="; ".join(note for note in notes if note),
             difference=row["mean"] - published.value,
+            differs=published.differs,
             agreement=threshold,
-            verdict=_judge(row, published, spec).text,
         )
+        _set_verdict(row, _judge(row, published, spec))
     for key in rows:
         _consider_exchange(key, rows, references, spec)
 
 
 def _judge(row: Row, published: Published, spec: TableSpec) -> Verdict:
-    ours = Reproduced(row["mean"], row["ci_low"], row["ci_high"], row["n_seeds"])
-    return verdict(published.value, ours, metric_info(row["metric"]), spec.threshold(row["metric"]))
+    return judge_row(row, published.value, spec.threshold(row["metric"]), published.differs)
+
+
+def judge_row(row: Row, published: float, threshold: float, differs: str = "") -> Verdict:
+    """The verdict on a row against a published value, in the unit of the data."""
+    missing = MISSING.get(row["status"], NOT_RUN)
+    ours = Reproduced(row["mean"], row["ci_low"], row["ci_high"], row["n_seeds"], row["std"], missing)
+    return verdict(published, ours, metric_info(row["metric"]), threshold, differs)
+
+
+def _set_verdict(row: Row, found: Verdict, suffix: str = "") -> None:
+    row.update(verdict=found.text + suffix, verdict_kind=found.kind, p_tost=found.p_tost)
 
 
 def _consider_exchange(key: CellKey, rows: Rows, references: References, spec: TableSpec) -> None:
@@ -73,7 +86,7 @@ def _consider_exchange(key: CellKey, rows: Rows, references: References, spec: T
     published = references.get(key, NOTHING)
     other = (*key[:2], published.exchangeable)
     row, partner, theirs = rows[key], rows.get(other), references.get(other)
-    if partner is None or theirs is None or theirs.value == published.value:
+    if partner is None or theirs is None or theirs.value == published.value or published.differs:
         return
     if row["n_seeds"] == 0 or partner["n_seeds"] == 0:
         return
@@ -82,7 +95,7 @@ def _consider_exchange(key: CellKey, rows: Rows, references: References, spec: T
     swapped = _judge(row, theirs, spec)
     exchanged = swapped.agrees and _judge(partner, published, spec).agrees
     if exchanged and not as_labelled:
-        row["verdict"] = swapped.text + EXCHANGED
+        _set_verdict(row, swapped, EXCHANGED)
     names = " and ".join(sorted((here, there)))
     order = _order(as_labelled, exchanged)
     row["verdict_note"] = f"{names} may be exchanged in the publication; the reproduced pair agrees {order}"

@@ -6,7 +6,7 @@ from recollect.stats.holm import smallest_wilcoxon_p
 from recollect.tables.columns import Row
 from recollect.tables.declaration import TableSpec
 from recollect.tables.metric_info import metric_info
-from recollect.tables.verdict import threshold_text
+from recollect.tables.verdict import CANNOT_TELL, threshold_text
 
 
 def table_notes(records: list[Row], spec: TableSpec) -> tuple[str, ...]:
@@ -52,6 +52,10 @@ def _published_notes(records: list[Row], spec: TableSpec) -> list[str]:
         "Difference: reproduced minus published. Verdict: the two agree if the published value lies in the"
         f" reproduced interval{near}; else the reproduced value is better or worse."
     )
+    if any(row["verdict_kind"] == CANNOT_TELL for row in known):
+        text += " A published value inside an interval that is wider than the threshold is no agreement."
+    if any(row["differs"] and row["n_seeds"] for row in known):
+        text += " Ordering only: the values cannot be compared, only the order of methods; a note says why."
     if any(row["n_seeds"] == 1 for row in known):
         text += " One seed gives no interval" + (", then only the threshold counts." if limits else ".")
     sources = sorted({row["published_source"] for row in known if row["published_source"]})

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the metric it belongs to (`group`, empty for seeds), a short and a full heading."""
+    """A column: the metric it belongs to (`group`, empty for seeds), a short and a full heading.
+
+    metric and field name the cell of the tidy frame that it shows.
+    """
 
     group: str
     head: str
     full: str
     kind: str
+    metric: str = ""
+    field: str = "n_seeds"
 
 
 @dataclass(frozen=True)
 class Section:
     """One scenario: rows of (label, cells), and notes `(a) ...` to its cells.
 
-    has_published: whether metrics have several columns, and headings therefore two lines.
+    has_published: whether metrics have several columns, and headings therefore two lines. methods: ours, by row.
     """
 
     scenario: str
@@ -41,6 +46,7 @@ class Section:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     notes: tuple[str, ...]
     has_published: bool = False
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,22 +130,24 @@ def _section(scenario: str, cells: dict[tuple[str, str, str], Row], spec: TableS
             texts += _texts(row, mine, row["metric"] in published, notes)
         rows.append((mine[0]["label"], tuple(texts)))
     written = tuple(f"({mark}) {text}" for text, mark in notes.items())
-    return Section(scenario, tuple(columns), tuple(rows), written, bool(published))
+    return Section(scenario, tuple(columns), tuple(rows), written, bool(published), tuple(methods))
 
 
 def _columns(info: MetricInfo, with_published: bool, spec: TableSpec) -> list[Column]:
-    group = info.heading
-    columns = [Column(group, "mean [interval]", group, "mean")]
+    def column(head: str, full: str, kind: str, field: str) -> Column:
+        return Column(info.heading, head, full, kind, info.name, field)
+
+    columns = [column("mean [interval]", info.heading, "mean", "mean")]
     if with_published:
         columns = [
-            Column(group, "published", f"{info.label}, published", "published"),
-            Column(group, "reproduced [interval]", f"{group}, reproduced", "mean"),
-            Column(group, "difference", f"{info.label}, difference", "published"),
-            Column(group, "verdict", f"{info.label}, verdict", "published"),
+            column("published", f"{info.label}, published", "published", "published"),
+            column("reproduced [interval]", f"{info.heading}, reproduced", "mean", "mean"),
+            column("difference", f"{info.label}, difference", "published", "difference"),
+            column("verdict", f"{info.label}, verdict", "published", "verdict_kind"),
         ]
     if spec.reference is not None:
         versus = f"vs {spec.label(spec.reference)}"
-        columns.append(Column(group, f"Δ {versus}", f"Δ {info.label} {versus}", "delta"))
+        columns.append(column(f"Δ {versus}", f"Δ {info.label} {versus}", "delta", "diff_ref"))
     return columns
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("scenario", "method", "metric", "value", "std", "source")
-OPTIONAL = ("published_as", "note", "status", "exchangeable")
+OPTIONAL = ("published_as", "note", "status", "exchangeable", "differs")
 
 
 class Published(NamedTuple):
@@ -20,7 +20,8 @@ class Published(NamedTuple):
 
     The rest may be empty. published_as: the method's name in the publication; note: what makes the comparison
     doubtful; status: why there is no reproduced value, for a method that has no row of its own;
-    exchangeable: the metric whose label this value may bear.
+    exchangeable: the metric whose label this value may bear; differs: what makes the value itself incomparable
+    with ours (extractor, data or protocol), so that only the order of methods counts.
     """
 
     value: float
@@ -30,6 +31,7 @@ class Published(NamedTuple):
     note: str = ""
     status: str = ""
     exchangeable: str = ""
+    differs: str = ""
 
 
 NOTHING = Published(math.nan, math.nan, "")

@@ -1,6 +1,7 @@
 """Tidy CSV at full precision: the machine-readable form, and back."""
 
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from recollect.errors import RecollectError
@@ -19,8 +20,13 @@ def to_csv(frame: "pd.DataFrame") -> str:
     return str(flat.to_csv(index=False, lineterminator="\n"))
 
 
-def from_csv(text: str) -> "pd.DataFrame":
+def from_csv(text: str, required: Iterable[str] = COLUMNS) -> "pd.DataFrame":
     """Read `to_csv`'s text back into the same frame.
+
+    Args:
+        text: the CSV.
+        required: columns that must be there; others that are missing, as in tables of an earlier version, are as
+            before anything was computed for them.
 
     Raises:
         RecollectError: the text is no such CSV, or a column is missing.
@@ -41,7 +47,10 @@ def from_csv(text: str) -> "pd.DataFrame":
         )
     except ValueError as error:
         raise RecollectError(f"a table CSV cannot be read ({error}); make the table again.") from None
-    require_columns(frame, COLUMNS, "a table CSV")
+    require_columns(frame, required, "a table CSV")
+    for name, default in DEFAULTS.items():
+        if name not in frame.columns:
+            frame[name] = default
     for column, kind in (("seeds", int), ("values", float)):
         frame[column] = [[kind(word) for word in text.split()] for text in frame[column]]
     return frame[list(COLUMNS)]

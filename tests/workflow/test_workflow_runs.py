@@ -22,6 +22,11 @@ def test_small_suite_makes_tables_figures_and_store(finished: Checkout) -> None:
         assert (finished.root / f"results/tables/small/accuracy.{suffix}").stat().st_size > 0
     assert (finished.root / "results/figures/small/overview-split_digits-matrix.png").stat().st_size > 0
     assert (finished.root / "results/mlflow.db").stat().st_size > 0
+    page = (finished.root / "results/report/small/index.html").read_text()
+    assert 'id="table-accuracy"' in page
+    assert "--configfile small.yaml" in page
+    for name in ("results.parquet", "ro-crate-metadata.json"):
+        assert (finished.root / "results/report/small" / name).stat().st_size > 0
     record = json.loads((finished.root / "results/runs/split_digits/er/seed1/run.json").read_text())
     assert record["status"] == "ok"
     assert record["carried_bytes"][-1] > 0
