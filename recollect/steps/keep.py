@@ -36,7 +36,8 @@ def provenance(records: list[dict[str, Any]], command: str) -> dict[str, Any]:
         entry["seeds"][str(record["seed"])] = {
             "status": record["status"],
             "train_s": record["wall_s"].get("train"),
-            "ram_mb": record["ram_mb"],
+            "ram_mb": record.get("ram_mb"),
+            "carried_bytes": record.get("carried_bytes"),
         }
     data: dict[str, str] = {}
     for record in records:
