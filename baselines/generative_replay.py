@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from recollect.engine.optimizers import Adam
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.models.vae import VAE
@@ -113,5 +114,5 @@ def build(
 ) -> Strategy:
     """Generative replay on the engine's strategy."""
     model = VAE(input_shape=setting.input_shape, kind=vae, latent=vae_latent, width=vae_width).to(setting.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=vae_lr, fused=True)
+    optimizer = Adam(model.parameters(), lr=vae_lr)
     return GenerativeReplay(generator_model=model, generator_optimizer=optimizer, **setting.arguments())

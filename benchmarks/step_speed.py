@@ -54,13 +54,14 @@ def images_and_labels(data_dir: Path | None) -> tuple[torch.Tensor, torch.Tensor
 
 
 def experience(x: torch.Tensor, y: torch.Tensor, classes: list[int], task: int) -> Any:
+    """One training experience of the images of some classes."""
     from avalanche.benchmarks import benchmark_from_datasets
 
     rows = np.flatnonzero(np.isin(y.numpy(), classes))
     images = TaskImages([Part(x, rows, y[rows], task)], torch.device("cpu"))
-    experience = benchmark_from_datasets(train=[as_avalanche(images)]).train_stream[0]
-    experience.classes_in_this_experience, experience.task_number = classes, task
-    return experience
+    one = benchmark_from_datasets(train=[as_avalanche(images)]).train_stream[0]
+    one.classes_in_this_experience, one.task_number = classes, task
+    return one
 
 
 def fresh_strategy(name: str) -> Any:
@@ -105,14 +106,14 @@ def time_loop(name: str, task: Task) -> float:
 
 def against_loops(x: torch.Tensor, y: torch.Tensor) -> dict[str, tuple[float, float, float]]:
     """Method -> (our ms, hand-written ms, median ratio of the rounds)."""
-    experience = experience(x, y, [2, 3], 1)
+    second = experience(x, y, [2, 3], 1)
     rows = np.flatnonzero(np.isin(y.numpy(), [2, 3]))
     task = Task(x[rows].clone(), y[rows], 4)
     found = {}
     for name in LOOPS:
         ours, theirs = [], []
         for _ in range(ROUNDS):
-            ours.append(time_ours(prepared_strategy(name, x, y), experience))
+            ours.append(time_ours(prepared_strategy(name, x, y), second))
             theirs.append(time_loop(name, task))
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
         found[name] = (1e3 * statistics.median(ours), 1e3 * statistics.median(theirs), ratio)

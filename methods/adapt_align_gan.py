@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from recollect.engine.mixed import MixedBatches, Rows, cycled_order
+from recollect.engine.optimizers import Adam
 from recollect.engine.phases import Phase, decay
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
@@ -148,9 +149,7 @@ class AdaptAlignGAN(ContinualGenerator):
         self.generator_optimizer = None
         if is_local:
             generator = self.model.generator.parameters()
-            self.generator_optimizer = torch.optim.Adam(
-                generator, lr=self.schedule.local_lr, betas=BETAS, fused=True
-            )
+            self.generator_optimizer = Adam(generator, lr=self.schedule.local_lr, betas=BETAS)
         if self.world is not None:
             self.world.train().requires_grad_(True).network.requires_grad_(self.phase.name != "translator")
 
@@ -250,7 +249,7 @@ class AdaptAlignGAN(ContinualGenerator):
         for index in torch.arange(len(images), device=self.device).split(INVERSION_ROWS):
             x, ids = self.signed(images.gather(index)), self.ids(images.labels[index])
             z = torch.randn(len(index), self.latent, device=self.device).requires_grad_(True)
-            optimizer = torch.optim.Adam([z], lr=lr, fused=True)
+            optimizer = Adam([z], lr=lr)
             for _ in range(steps):
                 optimizer.zero_grad()
                 # Summed over images: the size of a gradient against Adam's epsilon is that of one image alone.
