@@ -38,6 +38,7 @@ wildcard_constraints:
     scenario=r"[\w-]+",
     method=r"[\w-]+",
     extractor=r"[\w-]+",
+    backbone=r"[\w.-]+",
 
 
 rule all:
@@ -52,6 +53,7 @@ rule all:
 
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/extractor.smk"
 include: "workflow/rules/reference.smk"

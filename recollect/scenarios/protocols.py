@@ -40,8 +40,10 @@ def _where(labels: Labels, classes: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.isin(labels, classes))
 
 
-def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np.ndarray:
+def order_classes(n_classes: int, class_order: str | list[int] | dict[str, list[int]], seed: int) -> np.ndarray:
     """The order in which classes arrive: 'fixed' (0, 1, ...), 'permuted' by the seed, or as given.
+
+    ``{"permuted": [...]}`` takes only the classes named there, in an order that the seed determines.
 
     Raises:
         SplitError: a given order names a class twice or one that does not exist.
@@ -50,6 +52,9 @@ def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np
         return np.arange(n_classes)
     if class_order == "permuted":
         return random_state(seed, "class order").permutation(n_classes)
+    if isinstance(class_order, dict):
+        chosen = order_classes(n_classes, class_order["permuted"], seed)
+        return chosen[random_state(seed, "class order").permutation(len(chosen))]
     order = np.asarray(class_order, dtype=int)
     if not len(order) or len(set(class_order)) != len(order) or order.min() < 0 or order.max() >= n_classes:
         raise SplitError(
@@ -90,7 +95,7 @@ def task_sizes(
 
 def class_incremental(
     train: Labels, test: Labels, n_classes: int, seed: int, *,
-    n_tasks: int, class_order: str | list[int] = "fixed",
+    n_tasks: int, class_order: str | list[int] | dict[str, list[int]] = "fixed",
     first_task_classes: int | None = None, classes_per_task: list[int] | None = None, drop_remainder: bool = False,
 ) -> list[TaskIndices]:  # fmt: skip
     """Disjoint classes per task; every sample of a class belongs to the task of the class."""
