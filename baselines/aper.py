@@ -1,8 +1,8 @@
 """APER, Adapt and Merge (Zhou et al., Revisiting Class-Incremental Learning with Pre-Trained Models, 2023).
 
-The backbone is adapted to the first task and frozen. A class is the mean of its features, which are those of the bare
-and of the adapted backbone side by side; the nearest by cosine answers. Five ways to adapt: adapter, full fine-tuning,
-SSF, VPT deep and VPT shallow.
+The backbone is adapted to the first task and frozen. A class is the mean of its features, which are those of the
+bare and of the adapted backbone side by side; the nearest by cosine answers. Five ways to adapt: adapter, full
+fine-tuning, SSF, VPT deep and VPT shallow.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from recollect.pretrained.building import make_model
 from recollect.pretrained.by_prototype import PrototypeStrategy
 from recollect.pretrained.features import in_blocks
 from recollect.pretrained.first_session import FirstSessionStrategy
+from recollect.pretrained.prototypes import Prototypes
 from recollect.pretrained.strategy import Options
 
 
@@ -32,7 +33,7 @@ class APER(FirstSessionStrategy, PrototypeStrategy):
 
     def __init__(self, *, bare: Backbone, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.bare = bare
+        self.bare, self.prototypes = bare, Prototypes()
 
     def represent(self, x: Tensor) -> Tensor:
         """Features (B, 2d): bare, then adapted."""
@@ -60,7 +61,6 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """APER; arguments that it shares with methods/lca.py mean the same.
 
@@ -75,4 +75,4 @@ def build(
     bare = model.backbone
     if peft == "finetune":
         bare = Backbone(deepcopy(bare.vit), bare.name, bare.sha256, bare.image, bare.channels)
-    return APER(model=model, setting=setting, options=Options(lr_min, crop), bare=bare)
+    return APER(model=model, setting=setting, options=Options(lr_min), bare=bare)

@@ -2,14 +2,15 @@
 
     p = sum_m alpha_m P_m,   alpha_m = cos(q * A_m, K_m)
 
-with the class token q of the bare backbone, attention vectors A and keys K, in each of the first ``prompted_blocks``
-blocks; p is a prefix of keys and values. Every task adds an equal share of the components and freezes the earlier
-ones. ``orthogonality`` weighs || B B^T - I ||^2 / 2, the mean over the entries, for B = P, K and A.
+with the class token q of the bare backbone, attention vectors A and keys K, in each of the first
+``prompted_blocks`` blocks; p is a prefix of keys and values. Every task adds an equal share of the components and
+freezes the earlier ones. ``orthogonality`` weighs || B B^T - I ||^2 / 2, the mean over the entries, for B = P, K
+and A.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ def orthogonality_loss(rows: Tensor) -> Tensor:
 
 
 class Components(ChosenPrompts):
-    """For every prompted block and task: components (M_t, 2, L, d), keys and attention (M_t, d), orthogonal at first.
+    """For every prompted block and task: components (M_t, 2, L, d), keys and attention (M_t, d).
 
     Uniform numbers whose rows are made orthonormal within a task (the authors use Gram-Schmidt against all).
     """
@@ -111,7 +112,6 @@ def build(
     orthogonality: float = 0.1,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """CODA-Prompt; arguments that it shares with methods/lca.py mean the same.
 
@@ -125,8 +125,8 @@ def build(
     depth = model.backbone.depth
     first = check_first(first_block, depth)
     prompts = Components(
-        model.backbone.dim, setting.n_tasks, min(prompted_blocks, depth - first), pool, prompt_length, orthogonality,
-        first,
+        model.backbone.dim, setting.n_tasks, min(prompted_blocks, depth - first), pool, prompt_length,
+        orthogonality, first,
     )  # fmt: skip
     model.adaptation = prompts.to(setting.device)
-    return CODAPrompt(model=model, setting=setting, options=Options(lr_min, crop))
+    return CODAPrompt(model=model, setting=setting, options=Options(lr_min))

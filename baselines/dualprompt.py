@@ -2,13 +2,14 @@
 
 General prompts are shared by all tasks, expert prompts belong to one; both are prefixes of keys and values, in the
 first ``general_blocks`` and the next ``expert_blocks`` blocks. Every task has a key; the class token of the bare
-backbone chooses the expert whose key is nearest by cosine. While task t is trained its expert is taken, and its key
+backbone chooses the expert whose key is nearest by cosine. While task t is trained its expert is taken, and its
+key
 is drawn to the queries: cross-entropy minus ``key_weight`` times the mean cosine.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,13 @@ class DualPrompts(ChosenPrompts):
     """
 
     def __init__(
-        self, dim: int, n_tasks: int, lengths: tuple[int, int], blocks: tuple[int, int], key_weight: float, first: int
+        self,
+        dim: int,
+        n_tasks: int,
+        lengths: tuple[int, int],
+        blocks: tuple[int, int],
+        key_weight: float,
+        first: int,
     ) -> None:
         super().__init__(first)
         (general, expert), (n_general, n_expert) = lengths, blocks
@@ -38,7 +45,9 @@ class DualPrompts(ChosenPrompts):
         self.experts = nn.ParameterList(
             nn.Parameter(torch.empty(n_expert, 2, expert, dim).uniform_(-small, small)) for _ in range(n_tasks)
         )
-        self.keys = nn.ParameterList(nn.Parameter(torch.empty(dim).uniform_(-small, small)) for _ in range(n_tasks))
+        self.keys = nn.ParameterList(
+            nn.Parameter(torch.empty(dim).uniform_(-small, small)) for _ in range(n_tasks)
+        )
         self.key_weight = key_weight
         self.register_buffer("learned", torch.zeros((), dtype=torch.long))
         self.expert: Tensor | None = None
@@ -68,7 +77,9 @@ class DualPrompts(ChosenPrompts):
             return prefixed_block(block, tokens, self.general[place].expand(len(tokens), -1, -1, -1))
         assert self.expert is not None
         place -= len(self.general)
-        return prefixed_block(block, tokens, self.expert[:, place]) if place < self.expert.shape[1] else block(tokens)
+        return (
+            prefixed_block(block, tokens, self.expert[:, place]) if place < self.expert.shape[1] else block(tokens)
+        )
 
 
 class DualPrompt(PromptStrategy):
@@ -93,7 +104,6 @@ def build(
     key_weight: float = 0.1,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """DualPrompt; arguments that it shares with methods/lca.py mean the same.
 
@@ -109,4 +119,4 @@ def build(
         key_weight, first,
     )  # fmt: skip
     model.adaptation = prompts.to(setting.device)
-    return DualPrompt(model=model, setting=setting, options=Options(lr_min, crop))
+    return DualPrompt(model=model, setting=setting, options=Options(lr_min))

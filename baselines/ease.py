@@ -1,7 +1,8 @@
 """EASE, Expandable Subspace Ensemble (Zhou et al., CVPR 2024).
 
 A fresh adapter is trained for every task with a linear head on the task's classes and then frozen. Adapter k is a
-subspace: class c has a prototype P[c, k] in each, the mean of its features there. Old classes have no data when a new
+subspace: class c has a prototype P[c, k] in each, the mean of its features there. Old classes have no data when a
+    new
 adapter comes; their prototypes in its subspace are put together from those of the new classes,
 
     P[c, t] = sum_j w_cj P[j, t],   w_c = softmax_j cos(P[c, s], P[j, s]),   s the subspace of c's own task.
@@ -12,7 +13,7 @@ The logit of c is cos(f_s, P[c, s]) + alpha / (number of adapters) * sum over th
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -135,7 +136,6 @@ def build(
     adapter_scale: float = 0.1,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
     alpha: float = 0.1,
     bare_weight: float = 0.0,
 ) -> Strategy:
@@ -149,4 +149,4 @@ def build(
         setting, backbone, pretrained, "adapter", bank=True, first_block=first_block, width=adapter_width,
         scale=adapter_scale,
     )  # fmt: skip
-    return EASE(model=model, setting=setting, options=Options(lr_min, crop), alpha=alpha, bare_weight=bare_weight)
+    return EASE(model=model, setting=setting, options=Options(lr_min), alpha=alpha, bare_weight=bare_weight)

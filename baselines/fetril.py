@@ -1,7 +1,7 @@
 """FeTrIL, Feature Translation for exemplar-free class-incremental learning (Petit et al., WACV 2023).
 
-The backbone is adapted to the first task and frozen. A past class c has no images; its pseudo-features are those of
-the new class k whose mean is nearest by cosine, moved by the difference of the means:
+The backbone is adapted to the first task and frozen. A past class c has no images; its pseudo-features are those
+of the new class k whose mean is nearest by cosine, moved by the difference of the means:
 
     f_c = f(x_k) + mu_c - mu_k.
 
@@ -97,7 +97,11 @@ class FeTrIL(FirstSessionStrategy):
 
     def training_loss(self) -> Tensor:
         """Cross-entropy, over all classes in the classifier's phase."""
-        return cross_entropy(self.mb_output, self.mb_y) if self.phase.name == "classifier" else super().training_loss()
+        return (
+            cross_entropy(self.mb_output, self.mb_y)
+            if self.phase.name == "classifier"
+            else super().training_loss()
+        )
 
     def extra_state(self) -> dict[str, Any]:
         """Means."""
@@ -121,7 +125,6 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
     classifier_epochs: int = 20,
     classifier_lr: float = 0.01,
 ) -> Strategy:
@@ -137,6 +140,6 @@ def build(
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
     return FeTrIL(
-        model=model, setting=setting, options=Options(lr_min, crop), classifier_epochs=classifier_epochs,
+        model=model, setting=setting, options=Options(lr_min), classifier_epochs=classifier_epochs,
         classifier_lr=classifier_lr,
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """First-session adaptation (Panos et al., First Session Adaptation, ICCV 2023), FSA-FiLM.
 
 Scales and shifts in the backbone (FiLM; here the SSF of recollect/pretrained/ssf.py) are trained on the first task
-with a linear head and frozen. Answers come from linear discriminant analysis on the features, whose class means and
-one shared covariance S / n are exact sums over tasks:
+with a linear head and frozen. Answers come from linear discriminant analysis on the features, whose class means
+and one shared covariance S / n are exact sums over tasks:
 
     score_c(f) = f^T A^-1 mu_c - mu_c^T A^-1 mu_c / 2,   A = S / n + ridge I,   ridge = 1.
 
@@ -49,9 +49,8 @@ class FirstSessionAdaptation(FirstSessionStrategy):
         """Add the task's classes."""
         features, y = self.represent_task(), self.images().labels
         self.means.add(features, y, self.task_classes())
-        assert self.means.matrix is not None
-        for c, mean in zip(self.means.classes[-len(self.task_classes()) :], self.means.matrix[-len(self.task_classes()) :], strict=True):
-            centred = features[y == c] - mean
+        for c in self.task_classes():
+            centred = features[y == c] - features[y == c].mean(dim=0)
             self.scatter = self.scatter + centred.T @ centred
         self.counted += len(y)
 
@@ -87,7 +86,6 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
     ridge: float = 1.0,
 ) -> Strategy:
     """First-session adaptation; arguments that it shares with methods/lca.py mean the same.
@@ -101,4 +99,4 @@ def build(
         setting, backbone, pretrained, peft, first_block=first_block, rank=rank, width=adapter_width,
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
-    return FirstSessionAdaptation(model=model, setting=setting, options=Options(lr_min, crop), ridge=ridge)
+    return FirstSessionAdaptation(model=model, setting=setting, options=Options(lr_min), ridge=ridge)

@@ -1,17 +1,15 @@
 """L2P, Learning to Prompt for continual learning (Wang et al., CVPR 2022).
 
-A pool of prompts with keys. The class token of the bare backbone is the query q; the n keys with the largest cosine
-choose the prompts that are put beside the image's tokens. Loss: cross-entropy over the task's classes minus
+A pool of prompts with keys. The class token of the bare backbone is the query q; the n keys with the largest
+cosine choose the prompts that are put beside the image's tokens. Loss: cross-entropy over the task's classes minus
 ``key_weight`` times the mean cosine of q with the chosen keys.
 
 Own implementation instead of Avalanche's, whose strategy loads its own timm model by name through its own loop and
-can neither use an embedded backbone nor resume. Deviations: the head reads the class token instead of the mean of the
-prompts' outputs, and heads are one per task without bias, as in all methods here.
+can neither use an embedded backbone nor resume. Deviations: the head reads the class token instead of the mean of
+the prompts' outputs, and heads are one per task without bias, as in all methods here.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +25,7 @@ from recollect.pretrained.strategy import Options
 
 
 class PromptPool(ChosenPrompts):
-    """Prompts (P, L, d) and keys (P, d), uniform in [0, 0.01) at first, as in the PyTorch port of the authors' code."""
+    """Prompts (P, L, d) and keys (P, d), uniform in [0, 0.01) at first."""
 
     def __init__(self, dim: int, pool: int, length: int, chosen: int, key_weight: float, first: int) -> None:
         super().__init__(first)
@@ -62,7 +60,6 @@ def build(
     key_weight: float = 0.1,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """L2P; arguments that it shares with methods/lca.py mean the same.
 
@@ -74,4 +71,4 @@ def build(
     first = check_first(first_block, model.backbone.depth)
     prompts = PromptPool(model.backbone.dim, pool, prompt_length, chosen, key_weight, first)
     model.adaptation = prompts.to(setting.device)
-    return PromptStrategy(model=model, setting=setting, options=Options(lr_min, crop))
+    return PromptStrategy(model=model, setting=setting, options=Options(lr_min))

@@ -1,19 +1,20 @@
 """MOS, Model Surgery for pre-trained model-based class-incremental learning (Sun et al., AAAI 2025).
 
-One adapter per task. While a task is trained, its adapter is pulled towards the mean of the earlier ones after every
-update,
+One adapter per task. While a task is trained, its adapter is pulled towards the mean of the earlier ones after
+every update,
 
     A_t <- (1 - m) A_t + m mean_{k<t} A_k,    m = 0.1,
 
-and a contrast of class means and features is added to the cross-entropy over the task's classes: with rows M (means
-of the classes seen, then the batch's features), CE(M M^T / 0.8, identity), weight 0.1. Heads are then aligned on
-samples of class Gaussians. At test time the newest adapter gives a first answer; the adapter of the answer's task
-gives the next, until the task stays or four rounds are over. Its softmax is added to that of cosines with the
-prototypes of the frozen backbone.
+and a contrast of class means and features is added to the cross-entropy over the task's classes: with rows M
+(means of the classes seen, then the batch's features), CE(M M^T / 0.8, identity), weight 0.1. Heads are then
+aligned on samples of class Gaussians. At test time the newest adapter gives a first answer; the adapter of the
+answer's task gives the next, until the task stays or four rounds are over. Its softmax is added to that of cosines
+with the prototypes of the frozen backbone.
 
-Decisions of ours where the sources that we could read do not settle it: a new adapter starts from the last one; the
-pull is applied after every update; heads have no bias, as those of LCA. ``align: lca`` puts the LCA loss in the place
-of MOS's alignment, with LCA's settings if they are given.
+Decisions of ours where the sources that we could read do not settle it: a new adapter starts from the last one;
+    the
+pull is applied after every update; heads have no bias, as those of LCA. ``align: lca`` puts the LCA loss in the
+place of MOS's alignment, with LCA's settings if they are given.
 """
 
 from __future__ import annotations
@@ -94,9 +95,7 @@ class MOS(AlignedStrategy):
     def scores(self, x: Tensor) -> Tensor:
         """Softmax of the refined answer plus softmax of the prototypes' cosines."""
         heads, backbone = self.model.heads, self.model.backbone
-        task_of = torch.tensor(
-            [t for t, classes in enumerate(heads.classes) for _ in classes], device=self.device
-        )
+        task_of = torch.tensor([t for t, classes in enumerate(heads.classes) for _ in classes], device=self.device)
         tokens = backbone.prefix(x, self.first)
         logits = heads.joined(backbone.suffix(tokens, self.first, self._adapter(len(heads.classes) - 1)))
         chosen = torch.full((len(x),), len(heads.classes) - 1, device=self.device)
@@ -144,7 +143,6 @@ def build(
     adapter_scale: float = 0.1,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
     adapter_momentum: float = 0.1,
     contrast: float = 0.1,
     rounds: int = 4,
@@ -166,16 +164,17 @@ def build(
         adapter_momentum: m of the pull.
         contrast: weight of the contrast of means.
         rounds: of the choice of the adapter, at most.
-        align_redraw, align_temperature, align_shrink: samples anew every epoch, normalised logits and shrunk means of
-            old classes, as in SLCA.
+        align_redraw, align_temperature, align_shrink: samples anew every epoch, normalised logits and shrunk means
+            of old classes, as in SLCA.
     """
     model = make_model(
         setting, backbone, pretrained, "adapter", bank=True, first_block=first_block, width=adapter_width,
         scale=adapter_scale,
     )  # fmt: skip
     return MOS(
-        model=model, setting=setting, options=Options(lr_min, crop), adapter_momentum=adapter_momentum,
-        contrast=contrast, rounds=rounds, gaussians=ClassGaussians(model.backbone.dim, covariance, covariance_rank),
+        model=model, setting=setting, options=Options(lr_min), adapter_momentum=adapter_momentum,
+        contrast=contrast, rounds=rounds,
+        gaussians=ClassGaussians(model.backbone.dim, covariance, covariance_rank),
         alignment=Alignment(
             align, align_epochs, align_batch_size, align_lr, samples=align_samples, redraw=align_redraw,
             weight=lca_lambda, temperature=align_temperature, shrink=align_shrink,

@@ -30,11 +30,10 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """Joint training; arguments as in baselines/pretrained_naive.py."""
     model = make_model(
         setting, backbone, pretrained, peft, first_block=first_block, rank=rank, width=adapter_width,
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
-    return PretrainedJoint(model=model, setting=setting, options=Options(lr_min, crop))
+    return PretrainedJoint(model=model, setting=setting, options=Options(lr_min))

@@ -44,7 +44,6 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
 ) -> Strategy:
     """Naive fine-tuning; arguments that it shares with methods/lca.py mean the same.
 
@@ -56,4 +55,4 @@ def build(
         setting, backbone, pretrained, peft, first_block=first_block, rank=rank, width=adapter_width,
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
-    return PretrainedNaive(model=model, setting=setting, options=Options(lr_min, crop))
+    return PretrainedNaive(model=model, setting=setting, options=Options(lr_min))

@@ -5,8 +5,9 @@ h = relu(f W); classes are told apart by ridge regression on h (phase 2),
 
     G = sum h h^T,   C = sum h y^T,   W_o = (G + lambda I)^-1 C,
 
-whose sums over tasks give what all data together would give. lambda is chosen for every task among powers of ten by
-the squared error on a fifth of the task's images, with statistics of the other four fifths, as in the authors' code.
+whose sums over tasks give what all data together would give. lambda is chosen for every task among powers of ten
+by the squared error on a fifth of the task's images, with statistics of the other four fifths, as in the authors'
+code.
 """
 
 from __future__ import annotations
@@ -113,7 +114,6 @@ def build(
     prompts: int = 5,
     first_block: int = 0,
     lr_min: float = 0.0,
-    crop: Literal["none", "resized"] = "none",
     projected: int = 10000,
 ) -> Strategy:
     """RanPAC; arguments that it shares with methods/lca.py mean the same.
@@ -127,4 +127,4 @@ def build(
         setting, backbone, pretrained, peft, first_block=first_block, rank=rank, width=adapter_width,
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
-    return RanPAC(model=model, setting=setting, options=Options(lr_min, crop), projected=projected)
+    return RanPAC(model=model, setting=setting, options=Options(lr_min), projected=projected)

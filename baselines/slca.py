@@ -1,8 +1,10 @@
 """SLCA, Slow Learner with Classifier Alignment (Zhang et al., ICCV 2023).
 
 The whole backbone is fine-tuned, a hundred times slower than the head; each task has a head of its own, trained on
-the task's classes. After every task but the first the heads are aligned (CA) with plain cross-entropy on samples of
-the class Gaussians: drawn anew every epoch, means of old classes shrunk by 0.9 + 0.1 (t + 1) / T, logits divided by
+the task's classes. After every task but the first the heads are aligned (CA) with plain cross-entropy on samples
+of
+the class Gaussians: drawn anew every epoch, means of old classes shrunk by 0.9 + 0.1 (t + 1) / T, logits divided
+    by
 the mean norm of the tasks' logits and by a temperature. The heads have biases, as in the authors' code.
 
 ``align: lca`` puts the LCA loss in the place of CA (rows SLCA + LCA of the LCA paper), ``none`` leaves it out.
@@ -19,7 +21,7 @@ from recollect.pretrained.aligned import AlignedStrategy
 from recollect.pretrained.alignment import Alignment
 from recollect.pretrained.building import make_model
 from recollect.pretrained.gaussians import ClassGaussians
-from recollect.pretrained.strategy import Options, SGDPhase
+from recollect.pretrained.strategy import SGDPhase
 
 
 class SLCA(AlignedStrategy):
@@ -52,7 +54,6 @@ def build(
     backbone_lr: float = 0.0001,
     first_block: int = 0,
     milestones: list[int] = [18],  # noqa: B006 - read as a plain value, never changed
-    crop: Literal["none", "resized"] = "none",
     covariance: Literal["full", "low_rank", "diagonal"] = "full",
     covariance_rank: int = 0,
     align: Literal["lca", "ca", "none"] = "ca",
@@ -73,7 +74,7 @@ def build(
     """
     model = make_model(setting, backbone, pretrained, "finetune", bias=True, first_block=first_block)
     return SLCA(
-        model=model, setting=setting, options=Options(crop=crop), backbone_lr=backbone_lr,
+        model=model, setting=setting, backbone_lr=backbone_lr,
         milestones=tuple(milestones), gaussians=ClassGaussians(model.backbone.dim, covariance, covariance_rank),
         alignment=Alignment(
             align, align_epochs, align_batch_size, align_lr, samples=align_samples, redraw=align_redraw,

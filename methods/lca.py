@@ -88,7 +88,6 @@ def build(
     adapter_scale: float = 0.1,
     first_block: int = 0,
     lr_min: float = 1e-6,
-    crop: Literal["none", "resized"] = "none",
     merge_rule: Literal["max_abs", "ties"] = "max_abs",
     alpha: float = 1.0,
     statistics: Literal["unmerged", "merged"] = "unmerged",
@@ -112,11 +111,11 @@ def build(
         first_block: blocks before it are left alone, so that their tokens are computed once where images are not
             augmented; 0 adapts all, as published.
         lr_min: end of the cosine schedule of task training.
-        crop: resized: random resized crops and flips on the device, as published.
         merge_rule, alpha: of incremental merging.
         statistics: unmerged, as published, or merged.
         covariance, covariance_rank: how class covariances are kept.
-        align, align_epochs, align_batch_size, align_lr, align_samples, lca_lambda: the alignment, samples per class.
+        align, align_epochs, align_batch_size, align_lr, align_samples, lca_lambda: the alignment, samples per
+            class.
         precision, compiled: bf16 autocast and torch.compile of the backbone, for GPUs.
     """
     if alpha <= 0:
@@ -126,7 +125,7 @@ def build(
         scale=adapter_scale,
     )  # fmt: skip
     return LCA(
-        model=model, setting=setting, options=Options(lr_min, crop, precision, compiled), merge_rule=merge_rule,
+        model=model, setting=setting, options=Options(lr_min, precision, compiled), merge_rule=merge_rule,
         alpha=alpha, statistics=statistics,
         gaussians=ClassGaussians(model.backbone.dim, covariance, covariance_rank),
         alignment=Alignment(

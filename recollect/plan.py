@@ -163,7 +163,9 @@ class Plan:
     def pretraining(self, wildcards: Any) -> str:
         """All that determines the weights of a backbone, as JSON; a change of it makes them anew."""
         spec = get_backbone_spec(wildcards.backbone)
-        return canonical_json({"backbone": asdict(spec), "code": pretraining_fingerprint() if spec.embedded else ""})
+        return canonical_json(
+            {"backbone": asdict(spec), "code": pretraining_fingerprint() if spec.embedded else ""}
+        )
 
     @cached_property
     def reference_code(self) -> str:

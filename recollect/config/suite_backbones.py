@@ -26,7 +26,8 @@ def check_backbone(name: str, scenario: dict[str, Any], owner: str) -> None:
     where = f"{owner} on scenario {scenario['id']}"
     if scenario["protocol"] != "class-incremental":
         raise ConfigError(
-            f"{where}: methods on pre-trained backbones need protocol class-incremental, this is {scenario['protocol']}"
+            f"{where}: methods on pre-trained backbones need protocol class-incremental, this is "
+            f"{scenario['protocol']}"
         )
     shapes = {DATASETS[d].input_shape for d in scenario["datasets"]}
     if spec.embedded and any(shape[0] not in (1, spec.size["channels"]) for shape in shapes):

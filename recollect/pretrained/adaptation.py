@@ -72,7 +72,7 @@ def plain(block: Any) -> Any:
 
     if not isinstance(block, Block):
         raise RecollectError(
-            f"the backbone's blocks are {type(block).__name__}: adapters, prompts and SSF need plain ViT blocks, use "
-            "another backbone"
+            f"the backbone's blocks are {type(block).__name__}: adapters, prompts and SSF need plain ViT blocks, "
+            "use another backbone"
         )
     return block

@@ -31,7 +31,8 @@ class Alignment:
         samples: per class.
         redraw: samples are drawn anew every epoch (SLCA, MOS), not once per task (LCA).
         weight: lambda.
-        temperature: logits are divided by their norm, averaged over tasks, and by this (SLCA: 0.1); None leaves them.
+        temperature: logits are divided by their norm, averaged over tasks, and by this (SLCA: 0.1); None leaves
+            them.
         shrink: means of old classes are multiplied by 0.9 + 0.1 * (age-dependent share) (SLCA).
     """
 
@@ -96,9 +97,7 @@ def normalised(logits: Tensor, sizes: list[int], temperature: float) -> Tensor:
     return logits / norms.mean(dim=1, keepdim=True) / temperature
 
 
-def alignment_loss(
-    logits: Tensor, y: Tensor, near: Tensor, how: Alignment, sizes: list[int]
-) -> Tensor:
+def alignment_loss(logits: Tensor, y: Tensor, near: Tensor, how: Alignment, sizes: list[int]) -> Tensor:
     """Loss of a batch of samples.
 
     Args:

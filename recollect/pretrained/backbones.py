@@ -84,20 +84,25 @@ def load_backbone(name: str, *, pretrained: bool = True, device: torch.device | 
     """A backbone by name.
 
     Args:
-        name: as in :func:`~recollect.pretrained.registry.get_backbone_spec`; a :class:`Located` one knows its folder,
-            any other is looked for in ``results/backbones``.
+        name: as in :func:`~recollect.pretrained.registry.get_backbone_spec`; a :class:`Located` one knows its
+            folder, any other is looked for in ``results/backbones``.
         pretrained: False gives random weights that follow from a fixed seed, for timing and tests.
         device: where it goes.
 
     Raises:
         RecollectError: no such backbone, no weights, or not the ones that their record names.
     """
-    plain = name.partition("@")[0]
+    plain, _, wanted = name.partition("@")
     spec = get_backbone_spec(plain)
     folder = name.folder if isinstance(name, Located) else Path("results") / "backbones" / plain
     sha256, weights = "", None
     if pretrained:
         weights, sha256 = read_backbone(folder, plain)
+        if not sha256.startswith(wanted):
+            raise RecollectError(
+                f"{folder} holds weights {sha256[:16]} of {plain}, asked for are {wanted}: the backbone was made "
+                "anew since, train again"
+            )
     if spec.embedded:
         vit, image, channels = random_vit(spec.size, seed=0), spec.size["image"], spec.size["channels"]
     else:
@@ -107,8 +112,8 @@ def load_backbone(name: str, *, pretrained: bool = True, device: torch.device | 
             vit.load_state_dict(weights)
         except RuntimeError:
             raise RecollectError(
-                f"{folder / WEIGHTS} holds the weights of another network than {plain}: delete {folder / INFO} and "
-                "make it again"
+                f"{folder / WEIGHTS} holds the weights of another network than {plain}: delete {folder / INFO} "
+                "and make it again"
             ) from None
     vit.to(device)
     return Backbone(vit, plain, sha256, image, channels)

@@ -13,7 +13,7 @@ from recollect.pretrained.strategy import PretrainedStrategy
 
 
 class FirstSessionStrategy(PretrainedStrategy):
-    """Adaptation and a linear head are trained on task 0; later tasks only see features (APER, RanPAC, FeTrIL, FSA).
+    """Adaptation and a linear head are trained on task 0; later tasks only see features.
 
     Without an adaptation nothing is trained at all.
     """
@@ -45,5 +45,3 @@ class FirstSessionStrategy(PretrainedStrategy):
     def load_answering_state(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`answering_state` returned."""
         self.load_extra_state(state)
-
-

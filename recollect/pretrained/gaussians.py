@@ -1,4 +1,4 @@
-"""Gaussians of class features: mean and covariance per class, kept packed, sampled through batched Cholesky factors.
+"""Gaussians of class features: mean and covariance per class, kept packed, sampled in blocks of classes.
 
 LCA, SLCA and MOS align their classifiers on samples from N(mu_c, Sigma_c) instead of stored images. Sigma_c is the
 unbiased sample covariance plus a ridge of 1e-4.
@@ -123,7 +123,9 @@ class ClassGaussians:
                     f"the covariance of class {label} has no Cholesky factor even with {ridge:g} added: use "
                     "covariance: diagonal"
                 )
-            LOG.warning("covariance of class %d is not positive definite: %g was added to its diagonal", label, ridge)
+            LOG.warning(
+                "covariance of class %d is not positive definite: %g was added to its diagonal", label, ridge
+            )
             self.ridges[label] = ridge
         return factors
 
@@ -163,7 +165,8 @@ class ClassGaussians:
         """Everything, by reference."""
         ridges = {str(label): ridge for label, ridge in self.ridges.items()}
         return {
-            "classes": list(self.classes), "means": list(self.means), "spreads": list(self.spreads), "ridges": ridges
+            "classes": list(self.classes), "means": list(self.means), "spreads": list(self.spreads),
+            "ridges": ridges,
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

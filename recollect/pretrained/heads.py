@@ -56,9 +56,7 @@ class TaskHeads(nn.Module):
 
     def local(self, features: Tensor, number: int) -> Tensor:
         """Outputs (B, C_t) of one head for features (B, d)."""
-        return nn.functional.linear(
-            features, self.weights[number], self.biases[number] if self.bias else None
-        )
+        return nn.functional.linear(features, self.weights[number], self.biases[number] if self.bias else None)
 
     def seen(self) -> list[int]:
         """All classes with a head, in the order of the concatenated heads."""

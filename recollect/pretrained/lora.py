@@ -11,9 +11,9 @@ from recollect.pretrained.adaptation import Adaptation
 
 
 class LoRA(Adaptation):
-    """qkv(x) + alpha / r * B A x in every block from ``first`` on; A Gaussian with deviation 1 / r, B zero, no dropout.
+    """qkv(x) + alpha / r * B A x in every block from ``first`` on.
 
-    A is drawn from the current random state.
+    A is Gaussian with deviation 1 / r, B zero; no dropout. A is drawn from the current random state.
 
     Attributes:
         tensors: A and B of every block, which live inside the ViT.

@@ -114,7 +114,9 @@ class Pretrainer:
             self.optimizer.step()
             total += loss.item() * len(rows)
         if not math.isfinite(total):
-            raise RecollectError(f"pre-training of {self.spec.id} diverged in epoch {self.epoch + 1}: lower its lr")
+            raise RecollectError(
+                f"pre-training of {self.spec.id} diverged in epoch {self.epoch + 1}: lower its lr"
+            )
         return total / len(self.x)
 
     @torch.no_grad()

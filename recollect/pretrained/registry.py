@@ -74,7 +74,7 @@ VIT_DIGITS04 = BackboneSpec(
     title="Tiny ViT with a convolutional stem, trained here on the digits 0 to 3",
     size={"image": 8, "channels": 1, "stem": (), "dim": 32, "depth": 2, "heads": 2},
     pretraining=Pretraining(
-        dataset="digits", classes=(0, 1, 2, 3), epochs=60, batch_size=32, augmentation="none", label_smoothing=0.0
+        dataset="digits", classes=(0, 1, 2, 3), epochs=30, batch_size=32, augmentation="none", label_smoothing=0.0
     ),
 )
 VIT_TINY = BackboneSpec(

@@ -16,8 +16,8 @@ PLACES = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
 class SSF(Adaptation):
     """gamma * y + beta for the outputs y of norms and linear layers in every block from ``first`` on.
 
-    gamma starts around 1 and beta around 0 with deviation 0.02. Deviation: the stem and the last norm have none, they
-    belong to what is shared with other adaptations.
+    gamma starts around 1 and beta around 0 with deviation 0.02. Deviation: the stem and the last norm have none,
+    they belong to what is shared with other adaptations.
 
     Attributes:
         on: the scales act only inside :meth:`block`, the ViT itself stays what it was.

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -18,7 +19,6 @@ from recollect.engine.optimizers import SGD
 from recollect.engine.phases import Phase
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
-from recollect.pretrained.augment import resized_crop
 from recollect.pretrained.features import BLOCK, RowBatches, fits, in_blocks
 from recollect.pretrained.heads import positions
 from recollect.pretrained.model import PretrainedModel
@@ -61,14 +61,11 @@ class Options:
 
     Attributes:
         lr_min: where the cosine schedule of task training ends.
-        crop: ``resized`` crops and flips training images at random, on the device, as in the LCA authors' code; then
-            nothing can be computed once.
         precision: ``bf16`` runs the backbone under autocast.
         compiled: blocks go through torch.compile.
     """
 
     lr_min: float = 0.0
-    crop: Literal["none", "resized"] = "none"
     precision: Literal["float32", "bf16"] = "float32"
     compiled: bool = False
 
@@ -76,8 +73,8 @@ class Options:
 class PretrainedStrategy(Strategy):
     """Trains adaptation and a new head on every task, then looks back at it once; the base class.
 
-    A method overrides :meth:`trained` (what a task trains), :meth:`training_loss`, :meth:`consolidate` (what happens
-    once after training, on features under evaluation conditions) and :meth:`scores`.
+    A method overrides :meth:`trained` (what a task trains), :meth:`training_loss`, :meth:`consolidate` (what
+    happens once after training, on features under evaluation conditions) and :meth:`scores`.
 
     Attributes:
         model: the module.
@@ -92,8 +89,9 @@ class PretrainedStrategy(Strategy):
         inert = SGD([nn.Parameter(torch.zeros(1, device=setting.device))], lr=0.0)  # phases bring their own
         t = setting.train
         super().__init__(
-            model=model, optimizer=inert, outputs=setting.outputs, train_mb_size=t.batch_size, train_epochs=t.epochs,
-            augmentation=t.augmentation, device=setting.device, seed=setting.seed, **arguments,
+            model=model, optimizer=inert, outputs=setting.outputs, train_mb_size=t.batch_size,
+            train_epochs=t.epochs, augmentation=t.augmentation, device=setting.device, seed=setting.seed,
+            **arguments,
         )  # fmt: skip
         self.setting, self.n_tasks, self.options = setting, setting.n_tasks, options or Options()
         self.tokens: Tensor | None = None
@@ -175,7 +173,7 @@ class PretrainedStrategy(Strategy):
     def compute_tokens(self) -> None:
         """Tokens before the first adapted block, once for all epochs, if training images are not augmented."""
         images, backbone = self.images(), self.model.backbone
-        if self.tokens is not None or self.first == 0 or self.augmentation != "none" or self.options.crop != "none":
+        if self.tokens is not None or self.first == 0 or self.augmentation != "none":
             return
         sample = backbone.prefix(images.gather(torch.zeros(1, dtype=torch.long, device=self.device)), 0)
         if fits(images, *sample.shape[1:]):
@@ -197,10 +195,7 @@ class PretrainedStrategy(Strategy):
             if self.tokens is not None:
                 features = self.model.backbone.suffix(self.mb_x, self.first, self.model.adaptation)
             else:
-                x = self.mb_x
-                if self.options.crop == "resized":
-                    x = resized_crop(x, self.model.backbone.image, self.generator)
-                features = self.model.features(x)
+                features = self.model.features(self.mb_x)
         return features.float()
 
     def features_of(self, x: Tensor, adaptation: Any = None) -> Tensor:
@@ -254,17 +249,15 @@ class PretrainedStrategy(Strategy):
         """Put back what :meth:`extra_state` returned."""
         self.done = state["done"]
 
-    def snapshot(self) -> dict[str, Tensor]:
-        """The model that answers after the last task, as the bytes of its state: for evaluations of saved models."""
-        if self.done < self.n_tasks:
-            return {}
+    def stored_model(self) -> dict[str, Tensor]:
+        """The model as it answers now, as the bytes of its state: for evaluations of saved models."""
         buffer = io.BytesIO()
         torch.save({"model": self.model.state_dict(), "extra": self.answering_state()}, buffer)
-        return {"state": torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)}
+        return {"state": torch.from_numpy(np.frombuffer(buffer.getvalue(), dtype=np.uint8).copy())}
 
-    def load_snapshot(self, tensors: dict[str, Tensor]) -> None:
-        """Become the model that made a snapshot, to answer with it."""
-        content = io.BytesIO(tensors["state"].numpy().tobytes())
+    def load_stored_model(self, tensors: dict[str, Tensor]) -> None:
+        """Answer as the strategy did whose :meth:`stored_model` this is."""
+        content = io.BytesIO(tensors["state"].cpu().numpy().tobytes())
         state = torch.load(content, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.load_answering_state(state["extra"])

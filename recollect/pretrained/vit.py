@@ -1,4 +1,4 @@
-"""The embedded ViT: timm's VisionTransformer behind a small convolutional stem, for images of a few dozen pixels."""
+"""The embedded ViT: timm's VisionTransformer behind a small convolutional stem, for small images."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from recollect.pretrained.adaptation import Adaptation
 
 
 class VPT(Adaptation):
-    """``length`` prompts after the class token: before block ``first`` only (shallow) or new ones in every block (deep).
+    """``length`` prompts after the class token: shallow or deep.
+
+    Shallow ones stand before block ``first`` only, deep ones are new in every block.
 
     Uniform in +-sqrt(6 / (3 * 16^2 + d)) at first, as published for patches of 16 pixels.
     """

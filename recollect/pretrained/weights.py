@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def bare_timm(name: str) -> tuple[Any, int, int]:
     from timm.models.vision_transformer import VisionTransformer
 
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*patch*")[:5]
+        models = timm.list_models(module="vision_transformer")
+        near = difflib.get_close_matches(name, models, n=3) or ["vit_base_patch16_224"]
         raise RecollectError(f"timm has no model {name!r}: use one of its ViTs, e.g. {', '.join(near)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -134,7 +136,7 @@ def _fitting(vit: Any, weights: dict[str, Tensor], path: Path) -> dict[str, Tens
     wrong = [k for k in wanted if k not in kept or kept[k].shape != wanted[k].shape]
     if wrong:
         raise RecollectError(
-            f"{path} does not hold the weights of this backbone, {wrong[0]} is missing or of another shape: replace "
-            "it by the published file"
+            f"{path} does not hold the weights of this backbone, {wrong[0]} is missing or of another shape: "
+            "replace it by the published file"
         )
     return {key: kept[key] for key in sorted(kept)}

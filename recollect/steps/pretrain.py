@@ -89,7 +89,8 @@ def _say(text: str) -> None:
 def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
     """A run's specification with the hash of the backbone's weights in it, if its method has a backbone.
 
-    The hash becomes part of the backbone's name and so of the run's stamp and record; where the weights lie does not.
+    The hash becomes part of the backbone's name and so of the run's stamp and record; where the weights lie does
+    not.
 
     Raises:
         RecollectError: the weights are not there.
@@ -101,4 +102,3 @@ def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
     folder = places.backbone(name)
     located = Located.at(name, recorded_sha256(folder, name), folder)
     return {**spec, "method": {**spec["method"], "hyper": {**hyper, "backbone": located}}}
-

@@ -1,4 +1,4 @@
-"""Methods on pre-trained backbones: killed anywhere and resumed, a run ends bit for bit as if nothing had happened."""
+"""Methods on pre-trained backbones, killed anywhere and resumed, end bit for bit as if nothing had happened."""
 
 import random
 
@@ -14,7 +14,7 @@ ALIGN = {"align_epochs": 2, "align_samples": 6, "align_batch_size": 5}
 METHODS = {
     "lca": ("lca", {"rank": 2, **ALIGN}, {}),
     "lca cached tokens ties": ("lca", {"rank": 2, "first_block": 1, "merge_rule": "ties", **ALIGN}, {}),
-    "lca ca cropped": ("lca", {"rank": 2, "align": "ca", "crop": "resized", **ALIGN}, {}),
+    "lca ca bf16": ("lca", {"rank": 2, "align": "ca", "precision": "bf16", **ALIGN}, {}),
     "lca im crop_flip adapter": ("lca", {"peft": "adapter", "align": "none"}, {"augmentation": "crop_flip"}),
     "lca merged low rank": (
         "lca",
@@ -27,7 +27,7 @@ METHODS = {
     "aper finetune": ("aper", {"peft": "finetune"}, {}),
     "aper ssf": ("aper", {"peft": "ssf", "first_block": 1}, {}),
     "aper vpt deep": ("aper", {"peft": "vpt_deep", "prompts": 2}, {}),
-    "aper vpt shallow cropped": ("aper", {"peft": "vpt_shallow", "prompts": 2, "crop": "resized"}, {}),
+    "aper vpt shallow": ("aper", {"peft": "vpt_shallow", "prompts": 2}, {"augmentation": "crop_flip"}),
     "slca": ("slca", {"milestones": [1], **ALIGN}, {}),
     "slca lca": ("slca", {"align": "lca", "first_block": 1, **ALIGN}, {}),
     "ease": ("ease", {"adapter_width": 3, "first_block": 1, "bare_weight": 1.0}, {}),
@@ -100,7 +100,6 @@ def test_killed_and_resumed_equals_uninterrupted(tiny, benchmark, tmp_path, meth
 
     expected, steps = attempt(make, tmp_path / "whole", [])
     assert (expected["predictions"]["test"][-1] >= 0).all()
-    assert np.mean(expected["predictions"]["test"][-1] == expected["predictions"]["test"][-1][0]) < 1
     if steps == 0:
         return
     draw = random.Random(method)
