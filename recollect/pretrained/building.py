@@ -18,7 +18,7 @@ from recollect.pretrained.ssf import SSF
 from recollect.pretrained.vpt import VPT
 
 PEFT: dict[str, Callable[..., Adaptation]] = {
-    "lora": lambda b, first, rank, scale, width, length: LoRA(b.vit, rank, 2.0 * rank, first),
+    "lora": lambda b, first, rank, scale, width, length: LoRA(b.vit, rank, 2 * rank, first),
     "adapter": lambda b, first, rank, scale, width, length: Adapters(b.dim, b.depth, width, scale, first),
     "ssf": lambda b, first, rank, scale, width, length: SSF(b.vit, first),
     "vpt_deep": lambda b, first, rank, scale, width, length: VPT(b.dim, b.depth, length, True, first),

@@ -19,7 +19,7 @@ class LoRA(Adaptation):
         tensors: A and B of every block, which live inside the ViT.
     """
 
-    def __init__(self, vit: Any, rank: int, alpha: float, first: int = 0) -> None:
+    def __init__(self, vit: Any, rank: int, alpha: int, first: int = 0) -> None:
         super().__init__()
         from peft import LoraConfig, inject_adapter_in_model
 

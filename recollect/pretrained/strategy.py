@@ -96,6 +96,7 @@ class PretrainedStrategy(Strategy):
         self.setting, self.n_tasks, self.options = setting, setting.n_tasks, options or Options()
         self.tokens: Tensor | None = None
         self.done = 0
+        self._places: tuple[list[int], Tensor] = ([], torch.zeros(0))
         if self.options.compiled:
             model.backbone.suffix = torch.compile(model.backbone.suffix)  # type: ignore[method-assign]
 
@@ -232,7 +233,10 @@ class PretrainedStrategy(Strategy):
 
     def local_targets(self) -> Tensor:
         """Labels of the mini-batch as places in the newest head."""
-        return positions(self.model.heads.classes[-1], self.outputs.n_classes, self.device)[self.mb_y]
+        classes = self.model.heads.classes[-1]
+        if self._places[0] is not classes:  # made once per task: small copies to a GPU make it wait
+            self._places = (classes, positions(classes, self.outputs.n_classes, self.device))
+        return self._places[1][self.mb_y]
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
