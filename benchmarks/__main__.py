@@ -81,15 +81,16 @@ def pretrained_section(result: dict[str, dict[str, float]]) -> str:
     a, c, p = result["align"], result["covariances"], pretrained_speed
     return (
         "## Pre-trained backbones\n\n"
-        f"Alignment of heads with the LCA loss on stored statistics, {p.CLASSES} classes, {p.SAMPLES} samples each,\n"
-        f"{p.EPOCHS} epochs, d = {p.DIM}, two threads: {a['sampling_s']:.1f} s for the samples, "
-        f"{a['training_s']:.1f} s for training\n({a['processor_s']:.1f} s of processor time). Aim: at most 20 s.\n\n"
-        f"Full covariances of {p.MANY:,} classes, d = {p.DIM}, collected and sampled: they occupy "
-        f"{c['stored_mib']:.0f} MiB,\nthe process at its peak {c['peak_mib']:.0f} MiB, {c['before_mib']:.0f} MiB of it "
-        "before the first. Aim: 2.5 GB.\n\n"
-        "Training with LoRA (rank 16, all blocks of the embedded ViT, batch 64, one thread), task training of LCA\n"
-        "against a plain loop over the same model of the peft library; processor time, medians of "
-        f"{p.ROUNDS} rounds in turns.\nThroughput aimed at: at least 0.97 of the plain loop's.\n\n"
+        "Alignment of heads with the LCA loss on stored statistics, two threads: "
+        f"{p.CLASSES} classes, {p.SAMPLES} samples\neach, {p.EPOCHS} epochs, d = {p.DIM}: "
+        f"{a['sampling_s']:.1f} s for the samples, {a['training_s']:.1f} s for training "
+        f"({a['processor_s']:.1f} s of processor time).\nAim: at most 20 s.\n\n"
+        f"Full covariances of {p.MANY:,} classes, d = {p.DIM}, collected and sampled, occupy "
+        f"{c['stored_mib']:.0f} MiB; the process\ngrows from {c['before_mib']:.0f} to "
+        f"{c['peak_mib']:.0f} MiB at its peak. Aim: 2.5 GB.\n\n"
+        "Training with LoRA (rank 16, all blocks of the embedded ViT, batch 64, one thread), task training of\n"
+        "LCA against a plain loop over the same model of the peft library; processor time, medians of "
+        f"{p.ROUNDS} rounds\nin turns. Throughput aimed at: at least 0.97 of the plain loop's.\n\n"
         + table(
             ("engine ms", "plain loop ms", "throughput"),
             [[f"{result['lora'][k]:.2f}" for k in ("engine_ms", "plain_ms", "ratio")]],

@@ -53,9 +53,8 @@ def align(threads: int = 2) -> dict[str, float]:
             alignment_loss(heads.joined(samples), places, close, how, [10] * 10).backward()
             optimizer.step()
     end = time.perf_counter()
-    return {
-        "sampling_s": drawn - start, "training_s": end - drawn, "processor_s": time.process_time() - processor
-    }  # fmt: skip
+    spent = time.process_time() - processor
+    return {"sampling_s": drawn - start, "training_s": end - drawn, "processor_s": spent}
 
 
 def covariances() -> dict[str, float]:
