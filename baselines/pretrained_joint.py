@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
-from baselines.joint import Joint
-from baselines.pretrained_naive import PretrainedNaive
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
+from recollect.engine.union import union
 from recollect.pretrained.building import make_model
+from recollect.pretrained.one_head import OneHead
 from recollect.pretrained.strategy import Options
 
 
-class PretrainedJoint(PretrainedNaive):
+class PretrainedJoint(OneHead):
     """Trains once, on everything."""
 
-    curriculum = Joint.curriculum
+    def curriculum(self, stream: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """The union of all experiences, under the number of the last task."""
+        experiences = list(stream)
+        yield len(experiences) - 1, union(experiences)
 
 
 def build(

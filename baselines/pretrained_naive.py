@@ -5,31 +5,13 @@ Cross-entropy over all classes seen so far; the lower bound for methods on pre-t
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import Literal
 
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.pretrained.building import make_model
-from recollect.pretrained.strategy import Options, PretrainedStrategy
-
-
-class PretrainedNaive(PretrainedStrategy):
-    """One growing head."""
-
-    def trained(self) -> list[Any]:
-        """The adaptation and all heads."""
-        assert self.model.adaptation is not None
-        return [*self.model.adaptation.parameters(), *self.model.heads.parameters()]
-
-    def forward(self) -> Tensor:
-        """Outputs of all heads."""
-        return self.model.heads(self.batch_features()) if self.is_training else super().forward()
-
-    def training_loss(self) -> Tensor:
-        """Cross-entropy over the classes seen."""
-        return self.classification_loss(self.mb_output, self.mb_y)
+from recollect.pretrained.one_head import OneHead
+from recollect.pretrained.strategy import Options
 
 
 def build(
@@ -55,4 +37,4 @@ def build(
         setting, backbone, pretrained, peft, first_block=first_block, rank=rank, width=adapter_width,
         scale=adapter_scale, prompts=prompts,
     )  # fmt: skip
-    return PretrainedNaive(model=model, setting=setting, options=Options(lr_min))
+    return OneHead(model=model, setting=setting, options=Options(lr_min))

@@ -58,7 +58,7 @@ def align(threads: int = 2) -> dict[str, float]:
 
 
 def covariances() -> dict[str, float]:
-    """Peak memory of a process that collects a thousand classes and draws a sample of each, and what they occupy."""
+    """Peak memory of a process that collects a thousand classes and samples each, and what they occupy."""
     code = "from benchmarks.pretrained_speed import collect; collect()"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     before, after, stored = (float(n) for n in run.stdout.split())

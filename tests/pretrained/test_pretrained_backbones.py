@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,7 +97,7 @@ def test_any_vit_of_timm_by_name_without_weights():
 
 
 def test_names_that_timm_does_not_know_are_refused():
-    with pytest.raises(RecollectError, match="timm has no model 'vit_bas_patch16_224'.*vit_base_patch16_224"):
+    with pytest.raises(RecollectError, match=r"timm has no model 'vit_bas_patch16_224'.*vit_base_patch16_224"):
         load_backbone("vit_bas_patch16_224", pretrained=False)
     with pytest.raises(RecollectError, match="resnet18 of timm is a ResNet"):
         load_backbone("resnet18", pretrained=False)
@@ -127,7 +126,7 @@ def test_local_file_is_taken_and_one_of_another_network_refused(tmp_path):
     assert how == {"how": "a local file", "file": file.name}
     assert weights_sha256(found) == weights_sha256(weights)
     write_weights(file, {k: v for k, v in weights.items() if not k.startswith("blocks.11.")})
-    with pytest.raises(RecollectError, match="does not hold the weights of this backbone, blocks.11"):
+    with pytest.raises(RecollectError, match=r"does not hold the weights of this backbone, blocks\.11"):
         published_weights("vit_tiny_patch16_224", tmp_path, offline=True)
 
 
@@ -146,7 +145,7 @@ def test_weights_come_back_and_changed_ones_are_refused(tmp_path):
     with pytest.raises(RecollectError, match="the backbone was made anew since"):
         load_backbone(Located.at("vit_tiny", "0" * 64, folder))
     write_weights(folder / "weights.safetensors", {k: v + 1 for k, v in weights.items()})
-    with pytest.raises(RecollectError, match="holds other weights than backbone.json"):
+    with pytest.raises(RecollectError, match=r"holds other weights than backbone\.json"):
         load_backbone(located)
     (folder / "backbone.json").unlink()
     with pytest.raises(RecollectError, match="make it with `recollect pretrain vit_tiny`"):
@@ -210,17 +209,13 @@ def test_killed_pretraining_ends_with_the_same_weights(tmp_path, killed_after, m
     assert weights_sha256(found) != weights_sha256({k: v * 0 for k, v in found.items()})
 
 
-def test_pretraining_learns():
+def test_pretraining_learns(tmp_path):
     x, y = data()
     x[y == 3] = 255 - x[y == 3] // 8
     recipe = replace(RECIPE, epochs=20, label_smoothing=0.0, augmentation="none")
-    trainer = Pretrainer(replace(SPEC, pretraining=recipe), x, y, SimpleNamespace(read_bytes=_absent), "stamp")
+    trainer = Pretrainer(replace(SPEC, pretraining=recipe), x, y, tmp_path / ".state", "stamp")
     trainer.train()
     assert trainer.accuracy(x, y) == 1.0
-
-
-def _absent():
-    raise FileNotFoundError
 
 
 def test_learning_rate_warms_up_and_falls():
