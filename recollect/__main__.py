@@ -11,10 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from recollect.errors import RecollectError
 from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
+
+if TYPE_CHECKING:
+    from recollect.config.suite import Suite
 
 
 def _data_dir(a: argparse.Namespace) -> Path:
@@ -164,16 +167,29 @@ def _ui(a: argparse.Namespace) -> None:
     os.execv(command[0], command)
 
 
-def _select(a: argparse.Namespace) -> None:
+def _suite(files: Sequence[Path]) -> Suite:
     from recollect.config.schema import read_yaml
     from recollect.config.suite import Suite
     from recollect.layout import ROOT
+
+    all_files = [ROOT / "config" / "default.yaml", *files]
+    return Suite.load({key: value for path in all_files for key, value in read_yaml(path).items()}, all_files)
+
+
+def _plan(a: argparse.Namespace) -> None:
+    from recollect.estimates import lines, summary
+    from recollect.steps.places import Places
+
+    suite = _suite(a.configfile)
+    found = lines(Places(a.results), suite.config["scenarios"], suite.config["methods"], suite.seeds)
+    sys.stdout.write(summary(found, suite.tables(), a.price))
+
+
+def _select(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.select import parse_grid, select
 
-    files = [ROOT / "config" / "default.yaml", *a.configfile]
-    merged = {key: value for path in files for key, value in read_yaml(path).items()}
-    suite = Suite.load(merged, files)
+    suite = _suite(a.configfile)
     for chosen, mean, std in select(suite, a.scenario, a.method, parse_grid(a.grid), a.seeds, Places(a.results)):
         sys.stdout.write(f"{mean:.4f} +- {std:.4f}  {json.dumps(chosen)}\n")
         sys.stdout.flush()
@@ -303,6 +319,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--grid": {"nargs": "+", "required": True, "metavar": "NAME=V,V", "help": "values, e.g. lr=0.1,0.03"},
         "--seeds": {"type": int, "nargs": "+", "default": [100, 101, 102], "help": "seeds no report uses"},
         "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
+    }),
+    "plan": (_plan, "say what a suite will cost before it is started: runs, hours, memory, disk", {
+        "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
+        "--price": {"type": float, "help": "of an hour, in any currency, to show totals in it"},
     }),
     "show": (_show, "print a suite's tables and say where they lie", {"suite": {"help": "suite name"}}),
 }  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from recollect.config.suite import Suite
 from recollect.errors import RecollectError
+from recollect.estimates import estimate, runtime_minutes
 from recollect.extractors import get_extractor_spec
 from recollect.files import canonical_json
 from recollect.layout import ROOT
@@ -62,6 +63,7 @@ class Plan:
         self._suite = suite
         self._places = Places()
         self._spec = lru_cache(maxsize=None)(self._make_spec)
+        self._estimate = lru_cache(maxsize=None)(partial(estimate, self._places))
 
     @classmethod
     def from_config(cls, config: dict[str, Any], files: Sequence[str]) -> Plan:
@@ -93,10 +95,24 @@ class Plan:
         """Threads of a training job; part of the resolved settings, as sums depend on it."""
         return self._suite.config["threads_per_job"]
 
+    def mem_mb(self, wildcards: Any, attempt: int) -> int:
+        """Memory a training job may use, for schedulers: twice as much at every further attempt."""
+        return self._suite.config.get("mem_mb", 4000) * 2 ** (attempt - 1)
+
     @property
-    def mem_mb(self) -> int:
-        """Memory a training job may use, for schedulers."""
-        return self._suite.config.get("mem_mb", 4000)
+    def gpus(self) -> int:
+        """GPUs a training job asks a scheduler for."""
+        return self._suite.config.get("gpus_per_job", 0)
+
+    def runtime_minutes(self, batch: Batch) -> Callable[[Any, int], int]:
+        """Minutes a training job of this batch may take, for schedulers, from runs that were measured."""
+        unknown = self._suite.config.get("runtime_minutes", 120)
+
+        def minutes(wildcards: Any, attempt: int) -> int:
+            known = self._estimate(wildcards.scenario, wildcards.method)
+            return runtime_minutes(known, len(batch.seeds), attempt, unknown)
+
+        return minutes
 
     @property
     def save_every_s(self) -> float:

@@ -10,6 +10,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
+from recollect.engine.notice import Notice
 from recollect.engine.progress import Progress
 from recollect.errors import RecollectError
 
@@ -31,10 +32,14 @@ class Monitor(SupervisedPlugin):
         progress: told about steps.
         save: called with nothing at most every ``save_every_s`` seconds, after the losses were found finite.
         save_every_s: seconds between saves.
+        notice: asked after every step whether to save and stop.
     """
 
-    def __init__(self, progress: Progress, save: Callable[[], None], save_every_s: float) -> None:
+    def __init__(
+        self, progress: Progress, save: Callable[[], None], save_every_s: float, notice: Notice | None = None
+    ) -> None:
         super().__init__()
+        self.notice = Notice() if notice is None else notice
         self.progress, self.save, self.save_every_s = progress, save, save_every_s
         self.task = 0
         self.steps = 0
@@ -55,7 +60,7 @@ class Monitor(SupervisedPlugin):
         """Keep the loss; every 50 steps look whether training is sane and whether it is time to save."""
         self._losses.append(strategy.loss.detach())
         self.task_steps += 1
-        if len(self._losses) >= CHECK_EVERY:
+        if self.notice.signal is not None or len(self._losses) >= CHECK_EVERY:
             self.check(strategy)
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
@@ -73,9 +78,10 @@ class Monitor(SupervisedPlugin):
             raise Diverged(self.task, self.task_steps - len(finite) + finite.index(False) + 1)
         self.steps += len(finite)
         self.progress.step(self.task, strategy, float(losses[-1]), len(finite))
-        if time.monotonic() - self._saved_at >= self.save_every_s:
+        if self.notice.reason or time.monotonic() - self._saved_at >= self.save_every_s:
             self.save()
             self._saved_at = time.monotonic()
+        self.notice.check(f"at task {self.task + 1}, step {self.task_steps}")
 
     def state_dict(self) -> dict[str, Any]:
         """The step counts, for the record of a resumed run."""

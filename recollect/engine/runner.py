@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from recollect.engine.building import build_strategy
 from recollect.engine.cost import Cost
 from recollect.engine.device import choose_device
 from recollect.engine.monitor import Diverged, Monitor
+from recollect.engine.notice import Notice
 from recollect.engine.outputs import OutputMask
 from recollect.engine.predict import predict
 from recollect.engine.progress import Progress
@@ -88,12 +90,15 @@ class SeedRunner:
         split_sha256: of the manifest.
         data_sha256: of the data sets.
         value_range: smallest and largest pixel.
+        notice: when to save and stop before the end.
     """
 
     def __init__(
         self, plan: Plan, seed: int, benchmark: Any, input_shape: tuple[int, int, int], folder: Path,
         split_sha256: str, data_sha256: Sequence[str], value_range: tuple[float, float] = (0.0, 1.0),
+        notice: Notice | None = None,
     ) -> None:  # fmt: skip
+        self.notice = notice
         self.plan, self.seed, self.benchmark, self.folder = plan, seed, benchmark, Path(folder)
         self.input_shape, self.value_range = input_shape, value_range
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
@@ -143,7 +148,8 @@ class SeedRunner:
             self.streams = {}
         rows = {name: self._empty_rows(stream) for name, stream in self.streams.items()}
         run = Run(rows, Cost(self.device))
-        self.monitor = Monitor(self.progress, lambda: self._save(strategy, run, True), self.plan.save_every_s)
+        save = partial(self._save, strategy, run, True)
+        self.monitor = Monitor(self.progress, save, self.plan.save_every_s, self.notice)
         # Last, after Avalanche's clock: what it saves is the state after all other callbacks of a step.
         strategy.plugins.append(self.monitor)
         strategy.timed = lambda phase: nullcontext() if phase == "train" else run.cost.phase(f"train, {phase}")

@@ -25,6 +25,7 @@ BESIDE_THE_NUMBERS = (
     "recollect.engine.lean_import",
     "recollect.engine.loading",
     "recollect.engine.monitor",
+    "recollect.engine.notice",
     "recollect.engine.progress",
     "recollect.engine.record",
     "recollect.errors",

@@ -41,11 +41,33 @@ def _numbers(values: np.ndarray) -> list[Any]:
     return [_numbers(v) if isinstance(v, np.ndarray) else None if np.isnan(v) else float(v) for v in values]
 
 
+PHASES = {
+    "local_s": ("encoder", "local"),
+    "inversion_s": ("noise inversion",),
+    "global_s": ("translator", "global"),
+}
+"""Cost metric -> the training phases whose seconds it adds up."""
+
+
+def phase_costs(record: dict[str, Any]) -> dict[str, float]:
+    """Seconds of the training phases of a run, where its method has them."""
+    found = {}
+    for metric, phases in PHASES.items():
+        seconds = [record["wall_s"][key] for phase in phases if (key := f"train, {phase}") in record["wall_s"]]
+        if seconds:
+            found[metric] = sum(seconds)
+    return found
+
+
 def costs(record: dict[str, Any]) -> dict[str, float]:
     """The cost metrics of a run."""
+    device_s = record["device_s"].get("train")
     named = {
+        **phase_costs(record),
+        "device_h": None if device_s is None else device_s / 3600,
+        "evaluate_s": record["wall_s"].get("evaluate"),
         "wall_s": record["wall_s"].get("train"),
-        "device_s": record["device_s"].get("train"),
+        "device_s": device_s,
         "vram_mb": record["vram_mb"],
         "ram_mb": record["ram_mb"],
         "carried_bytes": max(record["carried_bytes"], default=None),

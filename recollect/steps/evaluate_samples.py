@@ -75,6 +75,7 @@ def evaluate_run(
     except MetricError as error:
         return {**result, "status": "failed", "reason": str(error)}
     seconds = round(time.perf_counter() - started, 2)
+    result["costs"]["evaluate_s"] = result["costs"].get("evaluate_s", 0.0) + seconds
     return {**result, "metrics": metrics, "generation": {**generation, "evaluate_s": seconds}}
 
 

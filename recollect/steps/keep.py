@@ -36,6 +36,7 @@ def provenance(records: list[dict[str, Any]], command: str) -> dict[str, Any]:
         entry["seeds"][str(record["seed"])] = {
             "status": record["status"],
             "train_s": record["wall_s"].get("train"),
+            "ram_mb": record["ram_mb"],
         }
     data: dict[str, str] = {}
     for record in records:

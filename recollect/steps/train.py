@@ -13,6 +13,7 @@ from torch import Tensor
 from recollect.datasets import Prepared, open_prepared
 from recollect.engine.benchmark import Pool, build_benchmark
 from recollect.engine.device import choose_device
+from recollect.engine.notice import Notice
 from recollect.engine.runner import EVALUATED, Plan, SeedRunner
 from recollect.errors import RecollectError
 from recollect.scenarios.manifest import arrays_of, read_manifest
@@ -98,19 +99,27 @@ def train(
         places: the results folder; splits and data must be there.
         save_every_s: seconds between saved states within a task.
         streams: what is predicted on after every task; the weights come out the same without.
+
+    Raises:
+        Stopped: a signal or the end of the job's time came first; finished runs and the state are stored.
     """
     device = choose_device(spec["engine"]["device"])
     scenario = spec["scenario"]
     data = LoadedData([open_prepared(places.data(name)) for name in scenario["datasets"]], device)
     plan = Plan(spec, save_every_s, streams)
-    records = []
-    for seed in seeds:
-        split_file = places.split(scenario["id"], seed)
-        manifest = read_manifest(split_file)
-        benchmark = data.benchmark(manifest, str(split_file))
-        folder = places.run(scenario["id"], spec["method"]["id"], seed)
-        runner = SeedRunner(
-            plan, seed, benchmark, data.input_shape, folder, manifest["sha256"], data.sha256, data.value_range
-        )
-        records.append(runner.run())
-    return records
+    notice = Notice.of_job()
+    with notice.listening():
+        return [_train_seed(plan, seed, data, places, notice) for seed in seeds]
+
+
+def _train_seed(plan: Plan, seed: int, data: LoadedData, places: Places, notice: Notice) -> dict[str, Any]:
+    notice.check(f"before seed {seed}")
+    scenario, method = plan.spec["scenario"]["id"], plan.spec["method"]["id"]
+    split_file = places.split(scenario, seed)
+    manifest = read_manifest(split_file)
+    benchmark = data.benchmark(manifest, str(split_file))
+    runner = SeedRunner(
+        plan, seed, benchmark, data.input_shape, places.run(scenario, method, seed), manifest["sha256"],
+        data.sha256, data.value_range, notice,
+    )  # fmt: skip
+    return runner.run()

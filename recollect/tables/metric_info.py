@@ -11,7 +11,7 @@ from typing import Literal
 from recollect.errors import RecollectError
 from recollect.tables.suggest import did_you_mean
 
-Unit = Literal["%", "s", "MB", "bytes", "count", "it/s", "photons", "log photons", ""]
+Unit = Literal["%", "s", "h", "MB", "bytes", "count", "it/s", "photons", "log photons", ""]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,23 @@ _ALL = (
     ),
     MetricInfo("wall_s", "Wall time", "s", "down", 1, 1.0, "elapsed seconds of one run, all tasks together."),
     MetricInfo("device_s", "Device time", "s", "down", 1, 1.0, "seconds the compute device was busy in one run."),
+    MetricInfo(
+        "device_h",
+        "Device-hours",
+        "h",
+        "down",
+        3,
+        1.0,
+        "hours the compute device was busy in one run: GPU-hours on a GPU, else processor hours.",
+    ),
+    MetricInfo("local_s", "Local phase", "s", "down", 1, 1.0, "elapsed seconds of training on single tasks."),
+    MetricInfo(
+        "inversion_s", "Noise inversion", "s", "down", 1, 1.0, "elapsed seconds of searching noise for images."
+    ),
+    MetricInfo("global_s", "Global phase", "s", "down", 1, 1.0, "elapsed seconds of training the global model."),
+    MetricInfo(
+        "evaluate_s", "Evaluation", "s", "down", 1, 1.0, "elapsed seconds of evaluating one run after all tasks."
+    ),
     MetricInfo(
         "vram_mb", "GPU memory", "MB", "down", 0, 1.0, "peak memory allocated on the accelerator in one run."
     ),

@@ -360,7 +360,7 @@ def test_targets_of_a_suite(load):
 
 def test_null_is_the_default_where_there_is_one(load):
     plan = Plan(load(offline=None, mem_mb=None))
-    assert plan.mem_mb == 4000
+    assert [plan.mem_mb(None, attempt) for attempt in (1, 2, 3)] == [4000, 8000, 16000]
     assert "--offline" not in plan.data_dir_argument
 
 

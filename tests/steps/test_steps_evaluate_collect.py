@@ -10,7 +10,7 @@ from recollect.predictions import NOT_EVALUATED
 from recollect.scenarios.manifest import make_manifest, read_manifest
 from recollect.steps.check import check
 from recollect.steps.collect import COLUMNS, collect, expected
-from recollect.steps.evaluate import costs, evaluate, evaluate_run, stream_labels
+from recollect.steps.evaluate import costs, evaluate, evaluate_run, phase_costs, stream_labels
 from recollect.steps.split import source, split
 
 
@@ -66,6 +66,8 @@ def test_metrics_by_hand(places, made):
     assert found["costs"] == {
         "wall_s": 1.5,
         "device_s": 0.5,
+        "device_h": 0.5 / 3600,
+        "evaluate_s": 9.0,
         "ram_mb": 10.0,
         "carried_bytes": 7.0,
         "parameters": 12.0,
@@ -116,6 +118,14 @@ def test_fraction_too_small_to_hold_anything_out_of_a_task(places, made):
 def test_costs_leave_out_what_was_not_measured():
     record = {"wall_s": {}, "device_s": {}, "vram_mb": None, "ram_mb": None, "carried_bytes": [], "parameters": 0}
     assert costs({**record, "it_per_s": None}) == {"parameters": 0.0}
+
+
+def test_phases_are_added_up_where_a_method_has_them():
+    """Encoder and local epochs are the local phase, translator and global ones the global one."""
+    phases = {"encoder": 1.0, "local": 2.0, "translator": 4.0, "global": 8.0, "another": 16.0}
+    wall = {"train": 40.0, **{f"train, {name}": seconds for name, seconds in phases.items()}}
+    assert phase_costs({"wall_s": wall}) == {"local_s": 3.0, "global_s": 12.0}
+    assert phase_costs({"wall_s": {"train": 40.0, "train, noise inversion": 5.0}}) == {"inversion_s": 5.0}
 
 
 REDO = "delete the folder of this run and run again"
@@ -206,7 +216,7 @@ def test_collected_frame(places, made, suite):
     assert [(r["method"], r["seed"], r["metric"], r["value"], r["status"], r["reason"]) for r in bad] == [
         ("b", "1", "", "", "diverged", 'loss is nan, "at task 1"\nstep 3')
     ]
-    assert len(table) == 3 * (8 + 6) + 1
+    assert len(table) == 3 * (8 + 8) + 1
     first = places.collected("s").read_bytes()
     collect(suite, places)
     assert places.collected("s").read_bytes() == first

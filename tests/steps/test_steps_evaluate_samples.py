@@ -119,6 +119,7 @@ def test_what_is_stored_of_a_run(places):
     assert found["extractor_sha256"] == load_extractor(places.extractor("cnn_digits")).sha256
     assert found["rank_deficient"] is False
     assert first["costs"]["wall_s"] > 0
+    assert first["costs"]["evaluate_s"] >= found["evaluate_s"] > 0
 
 
 @pytest.mark.usefixtures("cheap")
@@ -151,6 +152,7 @@ def test_the_same_bytes_again_but_for_seconds(places):
     runs = [judged(places) for _ in range(2)]
     for one in runs:
         assert one[0]["generation"].pop("evaluate_s") >= 0
+        assert one[0]["costs"].pop("evaluate_s") >= 0
     assert runs[0] == runs[1]
 
 

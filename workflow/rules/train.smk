@@ -25,6 +25,8 @@ for batch in PLAN.batches:
         threads: PLAN.threads
         resources:
             mem_mb=PLAN.mem_mb,
+            runtime=PLAN.runtime_minutes(batch),
+            gpu=PLAN.gpus,
         params:
             spec=PLAN.train_spec,
             seeds=batch.seeds,
