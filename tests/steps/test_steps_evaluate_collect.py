@@ -57,6 +57,7 @@ def test_metrics_by_hand(places, made):
             "avg_inc_acc_unweighted": 0.875,
             "avg_inc_acc_weighted": 0.875,
             "forgetting_max": 0.5,
+            "forgetting_range": 0.0,
             "forgetting_initial": 0.5,
             "forgetting_chaudhry": 0.5,
             "bwt": -0.5,

@@ -14,6 +14,7 @@ rule pretrain:
     threads: PLAN.pretrain_threads
     resources:
         mem_mb=PLAN.mem_mb,
+        runtime=240,
     params:
         pretraining=PLAN.pretraining,
     shell:
