@@ -105,7 +105,7 @@ def build(
     """IM (``align: none``), IM + CA (``align: ca``) or IM + LCA.
 
     Args:
-        backbone: an embedded one (vit_cifar50, vit_digits04) or a ViT of timm by name.
+        backbone: an embedded one (vit_cifar50, vit_digits05) or a ViT of timm by name.
         pretrained: False takes random weights, for timing.
         peft, rank, adapter_width, adapter_scale: what is trained; LoRA's alpha is twice its rank.
         first_block: blocks before it are left alone, so that their tokens are computed once where images are not

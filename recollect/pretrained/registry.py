@@ -69,12 +69,16 @@ VIT_CIFAR50 = BackboneSpec(
     size={"image": 32, "channels": 3, "stem": (32, 64), "dim": 128, "depth": 6, "heads": 4},
     pretraining=Pretraining(dataset="cifar100", classes=class_half(100), epochs=60, threads=2),
 )
-VIT_DIGITS04 = BackboneSpec(
-    id="vit_digits04",
-    title="Tiny ViT with a convolutional stem, trained here on the digits 0 to 3",
+VIT_DIGITS05 = BackboneSpec(
+    id="vit_digits05",
+    title="Tiny ViT with a convolutional stem, trained here on the digits 0 to 5",
     size={"image": 8, "channels": 1, "stem": (), "dim": 32, "depth": 2, "heads": 2},
     pretraining=Pretraining(
-        dataset="digits", classes=(0, 1, 2, 3), epochs=30, batch_size=32, augmentation="none", label_smoothing=0.0
+        dataset="digits",
+        classes=(0, 1, 2, 3, 4, 5),
+        epochs=15,
+        batch_size=32,
+        augmentation="none",
     ),
 )
 VIT_TINY = BackboneSpec(
@@ -83,7 +87,7 @@ VIT_TINY = BackboneSpec(
     size={"image": 8, "channels": 1, "stem": (), "dim": 16, "depth": 2, "heads": 2},
 )
 
-BACKBONES: dict[str, BackboneSpec] = {spec.id: spec for spec in (VIT_CIFAR50, VIT_DIGITS04, VIT_TINY)}
+BACKBONES: dict[str, BackboneSpec] = {spec.id: spec for spec in (VIT_CIFAR50, VIT_DIGITS05, VIT_TINY)}
 
 
 def get_backbone_spec(name: str) -> BackboneSpec:

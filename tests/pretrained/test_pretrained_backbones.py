@@ -246,8 +246,8 @@ def test_backbones_that_have_seen_the_classes_are_refused():
 def test_backbones_need_disjoint_classes_and_fitting_channels():
     with pytest.raises(ConfigError, match="need protocol class-incremental, this is dirichlet"):
         check_backbone("vit_cifar50", {**SCENARIO, "protocol": "dirichlet"}, "method m")
-    with pytest.raises(ConfigError, match="vit_digits04 takes 1 channels"):
-        check_backbone("vit_digits04", SCENARIO, "method m")
+    with pytest.raises(ConfigError, match="vit_digits05 takes 1 channels"):
+        check_backbone("vit_digits05", SCENARIO, "method m")
     with pytest.raises(ConfigError, match="backbone 'Vit' is none"):
         check_backbone("Vit", SCENARIO, "method m")
 
@@ -258,4 +258,4 @@ def test_scenarios_of_embedded_backbones_use_other_classes():
 
     scenarios = read_yaml(ROOT / "config" / "scenarios.yaml")
     assert set(scenarios["cifar100_other50"]["class_order"]["permuted"]) == set(range(100)) - set(class_half(100))
-    assert set(scenarios["digits_other6"]["class_order"]["permuted"]) == set(range(4, 10))
+    assert set(scenarios["digits_other4"]["class_order"]["permuted"]) == set(range(6, 10))
