@@ -219,3 +219,13 @@ def test_streams_of_different_purposes_are_independent():
         for purpose in ("class order", "shards", "validation 0", "validation 1")
     }
     assert len(drawn) == 8
+
+
+def test_chosen_classes_come_in_an_order_that_the_seed_determines():
+    orders = [protocols.order_classes(10, {"permuted": [9, 4, 7, 0]}, seed).tolist() for seed in range(6)]
+    assert all(sorted(order) == [0, 4, 7, 9] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert protocols.order_classes(10, {"permuted": [9, 4, 7, 0]}, 3).tolist() == orders[3]
+    for wrong in ([1, 1], [10], []):
+        with pytest.raises(SplitError, match="must name each class"):
+            protocols.order_classes(10, {"permuted": wrong}, 0)
