@@ -82,7 +82,7 @@ def lca_loss(losses: Tensor, y: Tensor, near: Tensor, n_classes: int, weight: fl
     # Over ordered pairs in A_i: sum of |l_a - l_b| = 2 * sum_k (2k - n + 1) l_(k) of the sorted losses, k from 0
     order = torch.argsort(losses.detach())
     sorted_y, sorted_near = y[order], near[order]
-    one_hot = torch.nn.functional.one_hot(sorted_y, n_classes) * sorted_near[:, None]
+    one_hot = ((sorted_y[:, None] == torch.arange(n_classes, device=y.device)) & sorted_near[:, None]).long()
     rank = (one_hot.cumsum(dim=0) - one_hot).gather(1, sorted_y[:, None]).squeeze(1)
     n = nearby[sorted_y]
     factors = (2 * rank - n + 1) * sorted_near
