@@ -26,7 +26,7 @@ VIT = "vit_cifar50"
 IMAGES, LORA_RANK, LORA_BATCH = 512, 16, 64
 
 
-def align(threads: int = 2) -> dict[str, float]:
+def align(threads: int = 1) -> dict[str, float]:
     """Seconds of drawing samples and of aligning heads on them with the LCA loss, as after the last task."""
     from recollect.engine.optimizers import SGD
     from recollect.pretrained.alignment import Alignment, alignment_loss, nearest
