@@ -40,6 +40,7 @@ wildcard_constraints:
     extractor=r"[\w-]+",
     robustness_set=r"[\w-]+",
     kind="corruptions|perturbations",
+    backbone=r"[\w.-]+",
 
 
 rule all:
@@ -55,6 +56,7 @@ rule all:
 
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/extractor.smk"
 include: "workflow/rules/reference.smk"

@@ -48,6 +48,14 @@ def _extractor(a: argparse.Namespace) -> None:
     make_extractor(a.extractor, Places(a.results), _data_dir(a), offline=a.offline)
 
 
+def _pretrain(a: argparse.Namespace) -> None:
+    from recollect.steps.places import Places
+    from recollect.steps.pretrain import pretrain
+
+    record = pretrain(a.backbone, Places(a.results), _data_dir(a), offline=a.offline, save_every_s=a.save_every)
+    sys.stderr.write(f"backbone {a.backbone}: {record['how']}, sha256 {record['sha256'][:16]}\n")
+
+
 def _reference(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.reference import reference
@@ -59,7 +67,13 @@ def _train(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.train import train
 
-    train(a.spec, a.seeds, Places(a.results), save_every_s=a.save_every)
+    places = Places(a.results)
+    spec = a.spec
+    if "backbone" in spec["method"].get("hyper", {}):
+        from recollect.steps.pretrain import with_weights
+
+        spec = with_weights(spec, places)
+    train(spec, a.seeds, places, save_every_s=a.save_every)
 
 
 def _evaluate(a: argparse.Namespace) -> None:
@@ -265,6 +279,12 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
     }),
     "extractor": (_extractor, "find, download or train the feature extractor of generative metrics", {
         "extractor": {"help": "extractor, e.g. lenet_mnist"}, **_DATA,
+    }),
+    "pretrain": (_pretrain, "train an embedded backbone, or find or download a published one", {
+        "backbone": {"help": "backbone, e.g. vit_cifar50, or a ViT of timm, e.g. vit_base_patch16_224"}, **_DATA,
+        "--save-every": {
+            "type": float, "default": 120.0, "metavar": "S", "help": "seconds between saved states of training",
+        },
     }),
     "reference": (_reference, "compute the features of every task's evaluation images", {
         "--scenario": _SCENARIO,

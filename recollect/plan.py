@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from recollect.estimates import estimate, runtime_minutes
 from recollect.extractors import get_extractor_spec
 from recollect.files import canonical_json
 from recollect.layout import ROOT
+from recollect.pretrained.registry import get_backbone_spec
 from recollect.provenance.fingerprint import (
     evaluation_fingerprint,
     fingerprint,
+    pretraining_fingerprint,
     split_fingerprint,
     step_fingerprint,
 )
@@ -185,6 +187,13 @@ class Plan:
         """Fingerprint of the code that makes feature extractors."""
         return step_fingerprint("recollect.steps.extractor")
 
+    def pretraining(self, wildcards: Any) -> str:
+        """All that determines the weights of a backbone, as JSON; a change of it makes them anew."""
+        spec = get_backbone_spec(wildcards.backbone)
+        return canonical_json(
+            {"backbone": asdict(spec), "code": pretraining_fingerprint() if spec.embedded else ""}
+        )
+
     @cached_property
     def reference_code(self) -> str:
         """Fingerprint of the code that computes reference features."""
@@ -273,6 +282,21 @@ class Plan:
     def corruption_lists(self, wildcards: Any) -> list[str]:
         """Lists of the corrupted images that the suite judges on."""
         return [str(self._places.corruptions(self.robustness_set, kind)) for kind in KINDS if self.robustness_set]
+
+    def pretrain_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a backbone that is trained here."""
+        recipe = get_backbone_spec(wildcards.backbone).pretraining
+        return [] if recipe is None else [str(self._places.data(recipe.dataset) / "dataset.json")]
+
+    def pretrain_threads(self, wildcards: Any) -> int:
+        """Threads of a backbone's training; its recipe says how many."""
+        recipe = get_backbone_spec(wildcards.backbone).pretraining
+        return 1 if recipe is None else recipe.threads
+
+    def backbone_inputs(self, wildcards: Any) -> list[str]:
+        """The record of the pre-trained backbone that a method uses, if it does."""
+        name = self._suite.backbone(wildcards.method, wildcards.scenario)
+        return [] if name is None else [str(self._places.backbone(name) / "backbone.json")]
 
     def reference_inputs(self, wildcards: Any) -> list[str]:
         """Reference features of a scenario, all seeds."""

@@ -21,6 +21,7 @@ from recollect.config.signature import (
     check_values,
     dataclass_parameters,
 )
+from recollect.config.suite_backbones import check_backbone
 from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table
@@ -64,6 +65,7 @@ class Suite:
         for scenario in suite.config["scenarios"]:
             for method in suite.config["methods"]:
                 suite.method(method, scenario)
+                suite._check_backbone(method, scenario)
         suite._check_overrides()
         suite._check_extractors()
         check_robustness(suite.config, suite.files, suite.scenario, suite.makes)
@@ -230,6 +232,16 @@ class Suite:
         override = self.config.get("overrides", {}).get(name, {})
         layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
         return layers
+
+    def backbone(self, name: str, scenario: str) -> str | None:
+        """The pre-trained backbone that a method uses on a scenario; None if it uses none."""
+        hyper = self.method(name, scenario)["hyper"]
+        return hyper["backbone"] if hyper.get("pretrained") and "backbone" in hyper else None
+
+    def _check_backbone(self, name: str, scenario: str) -> None:
+        backbone = self.backbone(name, scenario)
+        if backbone is not None:
+            check_backbone(backbone, self.scenario(scenario), f"method {name} in {_relative(METHODS_FILE)}")
 
     def makes(self, name: str) -> str:
         """What a method is judged by: its ``answers`` on test images, or the ``images`` that it generates."""

@@ -62,6 +62,13 @@ def forgetting_max(R: np.ndarray) -> float:
     return float((learned.max(axis=0) - R[-1])[:-1].mean())
 
 
+def forgetting_range(R: np.ndarray) -> float:
+    """Largest minus smallest of best accuracy minus final one among the first T - 1 tasks (LCA's FFD); >= 0."""
+    learned = np.where(np.tril(np.ones_like(R)) > 0, R, -np.inf)
+    lost = (learned.max(axis=0) - R[-1])[:-1]
+    return float(lost.max() - lost.min())
+
+
 def forgetting_initial(R: np.ndarray) -> float:
     """Accuracy right after learning minus the final one, mean over the first T - 1 tasks (Avalanche)."""
     return float((np.diag(R) - R[-1])[:-1].mean())
@@ -102,6 +109,7 @@ def all_variants(
     if len(R) > 1:
         named |= {
             "forgetting_max": forgetting_max(R),
+            "forgetting_range": forgetting_range(R),
             "forgetting_initial": forgetting_initial(R),
             "forgetting_chaudhry": forgetting_chaudhry(R),
             "bwt": backward_transfer(R),

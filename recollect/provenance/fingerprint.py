@@ -31,10 +31,12 @@ BESIDE_THE_NUMBERS = (
     "recollect.errors",
     "recollect.files",
     "recollect.layout",
+    "recollect.pretrained.registry",
+    "recollect.pretrained.weights",
     "recollect.provenance",
     "recollect.steps.places",
 )
-"""Modules that cannot change a number: display, bookkeeping, texts; data count by the hash of their content."""
+"""Modules that cannot change a number: display, bookkeeping, texts; data and weights count by their hashes."""
 SPLIT_CODE = "recollect.scenarios.protocols"
 """Beside the numbers of a run, which knows its split by hash; not beside those of the split itself."""
 TYPES = ("annotation", "returns", "type_params", "type_comment")
@@ -130,6 +132,11 @@ def split_fingerprint() -> str:
 def evaluation_fingerprint() -> str:
     """The fingerprint of the code that turns predictions into metrics."""
     return _digest(code_closure([EVALUATION]))
+
+
+def pretraining_fingerprint() -> str:
+    """The fingerprint of the code that trains backbones; their recipes count beside it, one by one."""
+    return _digest(code_closure(["recollect.pretrained.pretraining"]))
 
 
 def step_fingerprint(module: str) -> str:

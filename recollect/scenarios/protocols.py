@@ -40,11 +40,13 @@ def _where(labels: Labels, classes: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.isin(labels, classes))
 
 
-def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np.ndarray:
+def order_classes(n_classes: int, class_order: str | list[int] | dict[str, list[int]], seed: int) -> np.ndarray:
     """The order in which classes arrive: 'fixed' (0, 1, ...), 'permuted' or 'pilot' by the seed, or as given.
 
     'pilot' is the order of LAMDA-PILOT and all that follow it: ``numpy.random.seed(seed)``, then
     ``numpy.random.permutation``; its papers use seeds 1993 to 1995. A given order may leave classes out.
+
+    ``{"permuted": [...]}`` takes only the classes named there, in an order that the seed determines.
 
     Raises:
         SplitError: a given order names a class twice or one that does not exist.
@@ -55,6 +57,9 @@ def order_classes(n_classes: int, class_order: str | list[int], seed: int) -> np
         return random_state(seed, "class order").permutation(n_classes)
     if class_order == "pilot":
         return np.random.RandomState(seed).permutation(n_classes)
+    if isinstance(class_order, dict):
+        chosen = order_classes(n_classes, class_order["permuted"], seed)
+        return chosen[random_state(seed, "class order").permutation(len(chosen))]
     order = np.asarray(class_order, dtype=int)
     twice = sorted({int(c) for c in order if (order == c).sum() > 1})
     unknown = sorted({int(c) for c in order if not 0 <= c < n_classes})
@@ -97,7 +102,7 @@ def task_sizes(
 
 def class_incremental(
     train: Labels, test: Labels, n_classes: int, seed: int, *,
-    n_tasks: int, class_order: str | list[int] = "fixed",
+    n_tasks: int, class_order: str | list[int] | dict[str, list[int]] = "fixed",
     first_task_classes: int | None = None, classes_per_task: list[int] | None = None, drop_remainder: bool = False,
 ) -> list[TaskIndices]:  # fmt: skip
     """Disjoint classes per task; every sample of a class belongs to the task of the class."""

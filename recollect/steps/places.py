@@ -31,6 +31,10 @@ class Places:
         """The folder with a feature extractor's weights and record."""
         return self.results / "extractors" / extractor
 
+    def backbone(self, backbone: str) -> Path:
+        """The folder with a pre-trained backbone's weights and record."""
+        return self.results / "backbones" / backbone
+
     def features(self, scenario: str, extractor: str, seed: int | str) -> Path:
         """Reference features: those of the evaluation images of every task."""
         return self.results / "features" / scenario / extractor / f"seed{seed}.npz"

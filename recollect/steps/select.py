@@ -21,6 +21,7 @@ from recollect.provenance.fingerprint import fingerprint
 from recollect.scenarios.manifest import read_manifest
 from recollect.steps.evaluate import stream_labels
 from recollect.steps.places import Places
+from recollect.steps.pretrain import with_weights
 from recollect.steps.split import split
 from recollect.steps.train import train
 
@@ -85,6 +86,6 @@ def select(
                 "engine": {"device": suite.config["device"], "threads": suite.config["threads_per_job"]},
                 "code": fingerprint(suite.method_file(method)),
             }
-            train(spec, seeds, mine, streams=("validation",))
+            train(with_weights(spec, places), seeds, mine, streams=("validation",))
             scores = [_validation_score(mine, scenario_id, method, seed) for seed in seeds]
         yield chosen, float(np.mean(scores)), float(np.std(scores))

@@ -93,6 +93,13 @@ _ALL = (
         "best minus final: mean over i = 1..T-1 of (max over t = i..T of R[t,i]) - R[T,i].",
     ),
     _accuracy(
+        "forgetting_range",
+        "Forgetting (range)",
+        "down",
+        "how unevenly tasks are forgotten: largest minus smallest over i = 1..T-1 of (max over t = i..T of R[t,i])"
+        " - R[T,i].",
+    ),
+    _accuracy(
         "forgetting_initial",
         "Forgetting (initial)",
         "down",

@@ -16,6 +16,7 @@ from recollect.metrics.accuracy import (
     forgetting_chaudhry,
     forgetting_initial,
     forgetting_max,
+    forgetting_range,
     forward_transfer,
     session_accuracy,
 )
@@ -66,6 +67,7 @@ def test_all_variants_by_hand():
             "avg_inc_acc_unweighted": (0.6 + 0.7 + 1.6 / 3) / 3,
             "avg_inc_acc_weighted": (0.6 + 19 / 30 + 0.47) / 3,
             "forgetting_max": 0.2,
+            "forgetting_range": 0.4,
             "forgetting_initial": -0.05,
             "forgetting_chaudhry": 0.25,
             "bwt": 0.05,
@@ -84,7 +86,7 @@ def test_equal_tasks_weigh_the_same():
 def test_forward_transfer_only_where_it_is_defined():
     assert "fwt" not in all_variants(R, SIZES)
     assert "fwt" not in all_variants(R, SIZES, INITIAL, forward_defined=False)
-    assert len(all_variants(R, SIZES, INITIAL, forward_defined=False)) == 8
+    assert len(all_variants(R, SIZES, INITIAL, forward_defined=False)) == 9
 
 
 def test_joint_has_only_final_accuracies():
@@ -196,3 +198,13 @@ def test_wrong_shapes_are_refused(shape, n_labels, sizes):
 def test_task_without_test_samples_is_refused():
     with pytest.raises(MetricError, match=r"test sizes \[0, 2\]: every task needs test samples"):
         accuracy_matrix(np.zeros((3, 2), int), np.zeros(2, int), np.array([0, 2]))
+
+
+def test_range_of_forgetting_and_both_averages_on_tasks_of_unequal_size():
+    """The LCA repository's FFD, and its Ā (unweighted) beside PILOT's (weighted)."""
+    matrix = np.array([[0.9, 0.0, 0.0], [0.8, 0.6, 0.0], [0.4, 0.7, 0.5]])
+    assert forgetting_max(matrix) == pytest.approx((0.5 + 0.0) / 2)  # task 2 is at its best at the end
+    assert forgetting_range(matrix) == pytest.approx(0.5)
+    named = all_variants(matrix, np.array([10, 30, 60]))
+    assert named["avg_inc_acc_unweighted"] == pytest.approx((0.9 + 0.7 + 1.6 / 3) / 3)
+    assert named["avg_inc_acc_weighted"] == pytest.approx((0.9 + (8 + 18) / 40 + (4 + 21 + 30) / 100) / 3)

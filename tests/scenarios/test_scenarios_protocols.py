@@ -237,3 +237,13 @@ def test_the_order_of_lamda_pilot_is_numpys_global_stream(seed):
 def test_the_order_of_seed_1993_is_the_one_that_papers_print():
     """First classes of CIFAR-100 with seed 1993, as logs of iCaRL-style code have shown them for years."""
     assert protocols.order_classes(100, "pilot", 1993)[:10].tolist() == [68, 56, 78, 8, 23, 84, 90, 65, 74, 76]
+
+
+def test_chosen_classes_come_in_an_order_that_the_seed_determines():
+    orders = [protocols.order_classes(10, {"permuted": [9, 4, 7, 0]}, seed).tolist() for seed in range(6)]
+    assert all(sorted(order) == [0, 4, 7, 9] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert protocols.order_classes(10, {"permuted": [9, 4, 7, 0]}, 3).tolist() == orders[3]
+    for wrong in ([1, 1], [10], []):
+        with pytest.raises(SplitError, match="must name each class"):
+            protocols.order_classes(10, {"permuted": wrong}, 0)

@@ -57,6 +57,7 @@ def test_metrics_by_hand(places, made):
             "avg_inc_acc_unweighted": 0.875,
             "avg_inc_acc_weighted": 0.875,
             "forgetting_max": 0.5,
+            "forgetting_range": 0.0,
             "forgetting_initial": 0.5,
             "forgetting_chaudhry": 0.5,
             "bwt": -0.5,
@@ -216,7 +217,7 @@ def test_collected_frame(places, made, suite):
     assert [(r["method"], r["seed"], r["metric"], r["value"], r["status"], r["reason"]) for r in bad] == [
         ("b", "1", "", "", "diverged", 'loss is nan, "at task 1"\nstep 3')
     ]
-    assert len(table) == 3 * (8 + 8) + 1
+    assert len(table) == 3 * (9 + 8) + 1
     first = places.collected("s").read_bytes()
     collect(suite, places)
     assert places.collected("s").read_bytes() == first

@@ -9,6 +9,7 @@ for batch in PLAN.batches:
                 "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
             ),
             data=PLAN.data_inputs,
+            backbone=PLAN.backbone_inputs,
         output:
             expand(
                 "results/runs/{{scenario}}/{{method}}/seed{seed}/{file}",

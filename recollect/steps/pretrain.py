@@ -1,0 +1,104 @@
+"""Pretrain: a backbone's weights, trained here or found, become safetensors with a record and a hash."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recollect.datasets import open_prepared
+from recollect.engine.seeding import use_deterministic_algorithms
+from recollect.extractors.weights import weights_sha256, write_weights
+from recollect.files import canonical_json, sha256_text, write_json
+from recollect.pretrained.pretraining import Pretrainer
+from recollect.pretrained.registry import BackboneSpec, get_backbone_spec
+from recollect.pretrained.vit import random_vit
+from recollect.pretrained.weights import INFO, WEIGHTS, Located, published_weights, recorded_sha256
+from recollect.provenance.fingerprint import pretraining_fingerprint
+from recollect.steps.places import Places
+
+SCHEMA = 1
+STATE = ".state"
+
+
+def pretrain(
+    name: str, places: Places, data_dir: Path, *, offline: bool = False, save_every_s: float = 120.0
+) -> dict[str, Any]:
+    """Write ``weights.safetensors`` and, last, ``backbone.json``; returns the content of the latter.
+
+    Args:
+        name: a backbone of the registry, or a ViT of timm.
+        places: the results folder; one that is trained here needs its data set there.
+        data_dir: folder with official files, published weights in its folder ``weights``.
+        offline: never open a connection.
+        save_every_s: seconds between saved states of training.
+
+    Raises:
+        RecollectError: no weights to be had, data that are not prepared, or a backbone that is never trained.
+    """
+    spec = get_backbone_spec(name)
+    folder = places.backbone(name)
+    if spec.pretraining is not None:
+        weights, obtained = _train(spec, places, folder / STATE, save_every_s)
+    elif spec.embedded:
+        weights, obtained = _random(spec), {"how": "random"}
+    else:
+        weights, obtained = published_weights(name, data_dir, offline=offline)
+    # The record vouches for the weights, so it is never beside others.
+    (folder / INFO).unlink(missing_ok=True)
+    write_weights(folder / WEIGHTS, weights)
+    record = {"schema": SCHEMA, "id": name, "title": spec.title, "sha256": weights_sha256(weights), **obtained}
+    write_json(folder / INFO, record)
+    (folder / STATE).unlink(missing_ok=True)
+    return record
+
+
+def _random(spec: BackboneSpec) -> dict[str, torch.Tensor]:
+    return dict(random_vit(spec.size, seed=0).state_dict())
+
+
+def _train(
+    spec: BackboneSpec, places: Places, state_file: Path, save_every_s: float
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    recipe = spec.pretraining
+    assert recipe is not None
+    data = open_prepared(places.data(recipe.dataset))
+    use_deterministic_algorithms(recipe.threads)
+    code = pretraining_fingerprint()
+    stamp = sha256_text(canonical_json([asdict(spec), data.info["content_sha256"], code]))
+    trainer = Pretrainer(spec, data.train_x, data.train_y, state_file, stamp, save_every_s, say=_say)
+    weights = trainer.train()
+    return weights, {
+        "how": "trained",
+        "pretraining": asdict(recipe),
+        "data_sha256": data.info["content_sha256"],
+        "code_fingerprint": code,
+        "test_accuracy": trainer.accuracy(data.test_x, data.test_y),
+        "wall_s": round(trainer.seconds, 1),
+    }
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
+    """A run's specification with the hash of the backbone's weights in it, if its method has a backbone.
+
+    The hash becomes part of the backbone's name and so of the run's stamp and record; where the weights lie does
+    not.
+
+    Raises:
+        RecollectError: the weights are not there.
+    """
+    hyper = spec["method"]["hyper"]
+    if not hyper.get("pretrained", False) or "backbone" not in hyper:
+        return spec
+    name = hyper["backbone"]
+    folder = places.backbone(name)
+    located = Located.at(name, recorded_sha256(folder, name), folder)
+    return {**spec, "method": {**spec["method"], "hyper": {**hyper, "backbone": located}}}

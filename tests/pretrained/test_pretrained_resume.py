@@ -1,0 +1,109 @@
+"""Methods on pre-trained backbones, killed anywhere and resumed, end bit for bit as if nothing had happened."""
+
+import random
+
+import numpy as np
+import pytest
+
+from recollect.engine import monitor
+from recollect.engine.record import PREDICTIONS
+from recollect.engine.strategy import Strategy
+
+TINY = {"backbone": "vit_tiny", "pretrained": False}
+ALIGN = {"align_epochs": 2, "align_samples": 6, "align_batch_size": 5}
+METHODS = {
+    "lca": ("lca", {"rank": 2, **ALIGN}, {}),
+    "lca cached tokens ties": ("lca", {"rank": 2, "first_block": 1, "merge_rule": "ties", **ALIGN}, {}),
+    "lca ca bf16": ("lca", {"rank": 2, "align": "ca", "precision": "bf16", **ALIGN}, {}),
+    "lca im crop_flip adapter": ("lca", {"peft": "adapter", "align": "none"}, {"augmentation": "crop_flip"}),
+    "lca merged low rank": (
+        "lca",
+        {"rank": 2, "statistics": "merged", "covariance": "low_rank", "covariance_rank": 3, **ALIGN},
+        {},
+    ),
+    "simplecil": ("simplecil", {}, {}),
+    "mos": ("mos", {"adapter_width": 3, "first_block": 1, **ALIGN}, {}),
+    "aper adapter": ("aper", {"adapter_width": 3, "first_block": 1}, {}),
+    "aper finetune": ("aper", {"peft": "finetune"}, {}),
+    "aper ssf": ("aper", {"peft": "ssf", "first_block": 1}, {}),
+    "aper vpt deep": ("aper", {"peft": "vpt_deep", "prompts": 2}, {}),
+    "aper vpt shallow": ("aper", {"peft": "vpt_shallow", "prompts": 2}, {"augmentation": "crop_flip"}),
+    "slca": ("slca", {"milestones": [1], **ALIGN}, {}),
+    "slca lca": ("slca", {"align": "lca", "first_block": 1, **ALIGN}, {}),
+    "ease": ("ease", {"adapter_width": 3, "first_block": 1, "bare_weight": 1.0}, {}),
+    "ranpac": ("ranpac", {"adapter_width": 3, "projected": 9}, {}),
+    "fetril": ("fetril", {"adapter_width": 3, "first_block": 1, "classifier_epochs": 2}, {}),
+    "first session adaptation": ("first_session_adaptation", {"first_block": 1}, {}),
+    "pretrained naive": ("pretrained_naive", {"rank": 2, "first_block": 1}, {}),
+    "pretrained joint": ("pretrained_joint", {"rank": 2, "first_block": 1}, {}),
+    "l2p": ("l2p", {"pool": 4, "prompt_length": 2, "chosen": 2, "first_block": 1}, {}),
+    "l2p crop_flip": ("l2p", {"pool": 4, "prompt_length": 2, "chosen": 2}, {"augmentation": "crop_flip"}),
+    "dualprompt": ("dualprompt", {"general_blocks": 1, "expert_blocks": 1}, {}),
+    "coda_prompt": ("coda_prompt", {"pool": 6, "prompt_length": 2}, {}),
+    "mos lca": ("mos", {"adapter_width": 3, "align": "lca", "covariance": "diagonal", **ALIGN}, {}),
+}
+
+
+class Killed(BaseException):
+    """As a signal would: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def benchmark(tiny):
+    return tiny.benchmark()
+
+
+@pytest.fixture(autouse=True)
+def saving_often(monkeypatch):
+    monkeypatch.setattr(monitor, "CHECK_EVERY", 2)
+
+
+def final(run, record):
+    """All that a run leaves behind but its cost."""
+    cost = {"wall_s", "device_s", "it_per_s", "ram_mb", "vram_mb", "resumed", "predictions_sha256", "schema"}
+    kept = {key: value for key, value in record.items() if key not in cost}
+    with np.load(run.folder / PREDICTIONS) as stored:
+        predictions = {name: stored[name] for name in stored.files}
+    return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
+
+
+def attempt(make, folder, places):
+    """Run into a kill after the given steps of each attempt, then to the end; also how many steps there were."""
+    step = Strategy.optimizer_step
+    for place in [*places, None]:
+        count = 0
+
+        def counting(self, place=place):
+            nonlocal count
+            step(self)
+            count += 1
+            if count == place:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Strategy, "optimizer_step", counting)
+            run = make(folder)
+            try:
+                record = run.run()
+            except Killed:
+                continue
+    return final(run, record), count
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_and_resumed_equals_uninterrupted(tiny, benchmark, tmp_path, method):
+    name, hyper, train = METHODS[method]
+    chosen = {"momentum": 0.9, "lr": 0.05, "weight_decay": 5e-4, **train}
+
+    def make(folder):
+        return tiny.runner(folder, name, benchmark, hyper={**TINY, **hyper}, save_every_s=0.0, **chosen)
+
+    expected, steps = attempt(make, tmp_path / "whole", [])
+    assert (expected["predictions"]["test"][-1] >= 0).all()
+    if steps == 0:
+        return
+    draw = random.Random(method)
+    for number in range(2):
+        places = [draw.randint(3, steps // 2), draw.randint(3, max(3, steps // 3))]
+        found, _ = attempt(make, tmp_path / str(number), places)
+        assert tiny.difference(expected, found) == "", places
