@@ -138,4 +138,4 @@ def _torch_as_it_was() -> Any:
         import torch
 
         torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")

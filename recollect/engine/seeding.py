@@ -18,7 +18,8 @@ def use_deterministic_algorithms(threads: int) -> None:
     """Make the arithmetic repeatable: fixed thread count, deterministic kernels, no autotuning."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # The same as use_deterministic_algorithms(True), which would load the compiler: seconds in every process.
+    torch.set_deterministic_debug_mode("error")
     # Writing NaN into every fresh tensor finds bugs and costs time; it makes nothing more repeatable.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

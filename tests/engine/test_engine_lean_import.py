@@ -22,6 +22,8 @@ def test_training_loads_no_heavy_module_and_they_import_as_usual_afterwards() ->
     """Engine, an update, a saved optimizer; then a metric that needs torchmetrics, wandb itself, the compiler."""
     printed = _fresh_process(
         "import sys, torch, recollect.engine.strategy\n"
+        "from recollect.engine.seeding import use_deterministic_algorithms\n"
+        "use_deterministic_algorithms(1)\n"
         "from recollect.engine.optimizers import Adam\n"
         "p = torch.nn.Parameter(torch.ones(2)); o = Adam([p]); p.grad = torch.ones(2)\n"
         "o.step(); o.zero_grad(); o.load_state_dict(o.state_dict())\n"
