@@ -331,6 +331,26 @@ class Plan:
         folder = self._places.tables(self.suite)
         return [str(path) for table in self._suite.tables() for path in table_paths(table["id"], folder)]
 
+    @property
+    def table_pages(self) -> list[str]:
+        """Those tables that a browser shows."""
+        return [path for path in self.table_files if path.endswith(".html")]
+
+    @property
+    def table_sources(self) -> list[str]:
+        """The others."""
+        return [path for path in self.table_files if not path.endswith(".html")]
+
+    @property
+    def figure_images(self) -> list[str]:
+        """Those figures that a browser shows."""
+        return [path for path in self.figure_files if path.endswith(".png")]
+
+    @property
+    def figure_vectors(self) -> list[str]:
+        """The others."""
+        return [path for path in self.figure_files if not path.endswith(".png")]
+
     @cached_property
     def figure_files(self) -> list[str]:
         """Every figure in every format."""

@@ -8,7 +8,12 @@ rule report:
         metrics=PLAN.collect_inputs,
         claims=PLAN.claim_files,
     output:
-        PLAN.report_files,
+        report(
+            PLAN.report_files[0],
+            caption="../report/page.rst",
+            category="Everything on one page",
+        ),
+        PLAN.report_files[1:],
     log:
         f"results/logs/report/{PLAN.suite}.log",
     localrule: True

@@ -3,7 +3,8 @@ rule tables:
     input:
         PLAN.collected,
     output:
-        PLAN.table_files,
+        PLAN.table_sources,
+        report(PLAN.table_pages, caption="../report/table.rst", category="Tables"),
     log:
         f"results/logs/tables/{PLAN.suite}.log",
     localrule: True
@@ -20,7 +21,8 @@ rule figures:
         collected=PLAN.collected,
         metrics=PLAN.collect_inputs,
     output:
-        PLAN.figure_files,
+        PLAN.figure_vectors,
+        report(PLAN.figure_images, caption="../report/figure.rst", category="Figures"),
     log:
         f"results/logs/figures/{PLAN.suite}.log",
     localrule: True
