@@ -37,7 +37,7 @@ def _group(folder: Path) -> Group:
     shown = set(zip(collected["scenario"], collected["method"], strict=True))
     planned = [run.key for run in runs if run.key[:2] in shown and run.status == "ok"]
     labels = {method: label for table in tables for method, label in table.declaration["labels"].items()}
-    trouble += _not_ok(runs)
+    trouble += [*_not_ok(runs), *_not_run(tables)]
     return Group(folder.name, tables, collected, runs, planned, labels, command, None, tuple(trouble))
 
 
@@ -71,4 +71,18 @@ def _not_ok(runs: list[Run]) -> list[Finding]:
         Finding(WARNING, run.where, f"this run is {run.status}", "the table says why")
         for run in runs
         if run.status != "ok"
+    ]
+
+
+def _not_run(tables: list[PageTable]) -> list[Finding]:
+    """Rows that were planned and never ran leave no record: the tables alone know of them."""
+    absent: dict[str, list[str]] = {}
+    for table in tables:
+        rows = table.frame[(table.frame["status"] == "not run") & (table.frame["n_expected"] > 0)]
+        for scenario, label in zip(rows["scenario"], rows["label"], strict=True):
+            if label not in absent.setdefault(scenario, []):
+                absent[scenario].append(label)
+    return [
+        Finding(WARNING, scenario, f"not run: {', '.join(labels)}", "run the suite to its end and keep it again")
+        for scenario, labels in absent.items()
     ]

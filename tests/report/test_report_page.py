@@ -9,7 +9,7 @@ import pytest
 
 from recollect.report.page import script_json
 from recollect.report.runs import run_of_record, runs_of_provenance, with_target
-from recollect.steps.keep import provenance
+from recollect.steps.keep import keep, provenance
 from recollect.steps.kept_report import kept_report
 from recollect.steps.report import report
 
@@ -175,6 +175,21 @@ def test_committed_results_show_every_table(tmp_path):
         assert f'id="table-{path.stem}"' in page
     assert "cannot be shown" not in page
     assert "snakemake {target} --cores" in page
+
+
+def test_rows_that_never_ran_are_found_in_committed_tables(finished, tmp_path):
+    """They leave no record and no provenance: only the table says that they were planned."""
+    keep("small", finished.places, tmp_path / "kept" / "small", COMMAND)
+    assert "not run: ER" not in quality_of(kept_report(tmp_path / "kept", tmp_path / "page")[0])
+    finished.remake(finished.collected[finished.collected["method"] != "er"])
+    keep("small", finished.places, tmp_path / "kept" / "small", COMMAND)
+    assert "not run: ER" in quality_of(kept_report(tmp_path / "kept", tmp_path / "page")[0])
+
+
+def quality_of(page):
+    """The section of a page that grades its results."""
+    text = page.read_text()
+    return text[text.index('id="quality"') : text.index('id="tables"')]
 
 
 def test_committed_results_with_damage(tmp_path):
