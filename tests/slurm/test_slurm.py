@@ -18,11 +18,11 @@ SUITE = {
     "methods": ["naive", "er"],
     "seeds_per_job": 1,
     "overrides": {
-        "naive": {"epochs": 60, "batch_size": 10, "lr": 0.05},
-        "er": {"epochs": 60, "batch_size": 10, "lr": 0.05},
+        "naive": {"epochs": 300, "batch_size": 10, "lr": 0.05},
+        "er": {"epochs": 200, "batch_size": 10, "lr": 0.05},
     },
 }
-"""Four jobs of some seconds each, on two nodes with two processors."""
+"""Four jobs of half a minute, on two nodes with two processors: long enough for something to happen to them."""
 FAST = [
     "--slurm-status-command",
     "squeue",
