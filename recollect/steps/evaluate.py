@@ -36,9 +36,11 @@ def _predictions(folder: Path, record: dict[str, Any]) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def _numbers(values: np.ndarray) -> list[Any]:
-    """Nested list with None for NaN, as JSON has none."""
-    return [_numbers(v) if isinstance(v, np.ndarray) else None if np.isnan(v) else float(v) for v in values]
+def json_numbers(value: Any) -> Any:
+    """A number, or nested lists of them, with None for NaN, as JSON has none."""
+    if isinstance(value, np.ndarray | list):
+        return [json_numbers(item) for item in value]
+    return None if np.isnan(value) else float(value)
 
 
 PHASES = {
@@ -100,7 +102,7 @@ def evaluate_run(places: Places, scenario: str, method: str, seed: int) -> dict[
             continue
         R, initial = accuracy_matrix(predictions[part], labels, sizes)
         if part == "test":
-            result |= {"matrix": _numbers(R), "initial": _numbers(initial), "test_sizes": sizes.tolist()}
+            result |= {"matrix": json_numbers(R), "initial": json_numbers(initial), "test_sizes": sizes.tolist()}
         if record["status"] == "ok":
             defined = manifest["protocol"] in OPEN_PROTOCOLS
             result[name] = all_variants(R, sizes, initial, forward_defined=defined)

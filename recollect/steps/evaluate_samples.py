@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,17 +22,10 @@ from recollect.generation.evaluation import Judgement, Sampler, judge, summarise
 from recollect.generation.measures import MEASURES
 from recollect.metrics.accuracy import MetricError
 from recollect.scenarios.manifest import read_manifest
-from recollect.steps.evaluate import REDO, costs
+from recollect.steps.evaluate import REDO, costs, json_numbers
 from recollect.steps.places import Places
 from recollect.steps.stored_models import StoredModels
 from recollect.steps.train import LoadedData
-
-
-def _numbers(value: Any) -> Any:
-    """Nested lists with None for NaN, as JSON has none."""
-    if isinstance(value, np.ndarray | list):
-        return [_numbers(item) for item in value]
-    return None if math.isnan(value) else float(value)
 
 
 def samplers(
@@ -113,7 +105,7 @@ def about(found: Judgement, extractor: Extractor) -> dict[str, Any]:
 
 
 def _numbers_of(named: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _numbers(values) for name, values in named.items()}
+    return {name: json_numbers(values) for name, values in named.items()}
 
 
 def evaluate_samples(
