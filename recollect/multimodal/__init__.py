@@ -1,0 +1,1 @@
+"""Samples of several modalities and the networks that read them."""
