@@ -1,0 +1,108 @@
+"""The frozen transformers by name: those that the workflow trains itself, timm's, and some of transformers.
+
+Read while planning, without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recollect.pretrained.registry import BackboneSpec, Pretraining, get_backbone_spec
+
+
+@dataclass(frozen=True)
+class TowerPretraining(Pretraining):
+    """How an embedded transformer is trained.
+
+    Attributes:
+        task: ``classes``: as a classifier; ``masked``: half of the patches are hidden and their values predicted
+            (SimMIM), which looks at no label.
+        modality: of the data set's rows that is trained on; empty where the data set has images.
+        mask: share of hidden patches.
+    """
+
+    task: str = "classes"
+    modality: str = ""
+    mask: float = 0.5
+
+
+@dataclass(frozen=True)
+class TowerSpec(BackboneSpec):
+    """A transformer for one modality.
+
+    ``size`` holds the arguments of :func:`recollect.multimodal.towers.small_tower`; empty for published ones.
+
+    Attributes:
+        library: of published weights, ``transformers``.
+        repository: on the Hugging Face hub.
+        kind: ``spectrogram`` or ``text``.
+    """
+
+    library: str = ""
+    repository: str = ""
+    kind: str = ""
+
+
+def _never_trained(name: str, shape: Sequence[int], patch: Sequence[int], dim: int, depth: int) -> TowerSpec:
+    return TowerSpec(
+        id=name,
+        title=f"{depth} layers of width {dim}, never trained: for timing and tests",
+        size={"shape": tuple(shape), "patch": tuple(patch), "dim": dim, "depth": depth, "heads": 4},
+    )
+
+
+_ALL = (
+    TowerSpec(
+        id="mm_upper_digits",
+        title="Tiny transformer for upper halves of digits, trained here to fill in hidden patches, without labels",
+        size={"shape": (1, 4, 8), "patch": (2, 2), "dim": 32, "depth": 2, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
+            modality="upper",
+        ),
+    ),
+    TowerSpec(
+        id="mm_lower_digits",
+        title="Tiny transformer for lower halves of digits, trained here to fill in hidden patches, without labels",
+        size={"shape": (1, 4, 8), "patch": (2, 2), "dim": 48, "depth": 3, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
+            modality="lower",
+        ),
+    ),
+    _never_trained("mm_random_shallow", (1, 1, 8), (1, 1), 32, 2),
+    _never_trained("mm_random_deep", (1, 1, 12), (1, 2), 48, 4),
+)  # fmt: skip
+
+TOWERS: dict[str, TowerSpec] = {spec.id: spec for spec in _ALL}
+
+
+def get_tower_spec(name: str) -> BackboneSpec:
+    """The transformer ``name``: ours, or a ViT of timm.
+
+    Raises:
+        RecollectError: the name cannot be one of timm's.
+    """
+    return TOWERS[name] if name in TOWERS else get_backbone_spec(name)
+
+
+def never_trained(spec: BackboneSpec) -> bool:
+    """Whether its weights follow from a fixed seed, so that no file is needed."""
+    return spec.embedded and spec.pretraining is None
+
+
+def tower_names(entries: Sequence[str]) -> dict[str, str]:
+    """Modality -> transformer of settings such as ``["audio=mm_audio", "image=mm_image"]``.
+
+    Raises:
+        ValueError: an entry of another form, or a modality named twice.
+    """
+    named: dict[str, Any] = {}
+    for entry in entries:
+        modality, equals, name = entry.partition("=")
+        if not (modality and equals and name) or modality in named:
+            raise ValueError(f"mm_towers holds {entry!r}: write modality=transformer, every modality once")
+        named[modality] = name
+    return named
