@@ -69,7 +69,8 @@ def _train(a: argparse.Namespace) -> None:
 
     places = Places(a.results)
     spec = a.spec
-    if "backbone" in spec["method"].get("hyper", {}):
+    method = spec["method"]
+    if "backbone" in method.get("hyper", {}) or method.get("train", {}).get("mm_towers"):
         from recollect.steps.pretrain import with_weights
 
         spec = with_weights(spec, places)

@@ -19,7 +19,7 @@ from recollect.estimates import estimate, runtime_minutes
 from recollect.extractors import get_extractor_spec
 from recollect.files import canonical_json
 from recollect.layout import ROOT
-from recollect.pretrained.registry import get_backbone_spec
+from recollect.multimodal.registry import get_tower_spec, pretraining_module
 from recollect.provenance.fingerprint import (
     evaluation_fingerprint,
     fingerprint,
@@ -168,12 +168,13 @@ class Plan:
 
     def _make_spec(self, scenario: str, method: str) -> str:
         engine = {"device": self._suite.config["device"], "threads": self.threads}
+        resolved = self._suite.method(method, scenario)
         return canonical_json(
             {
                 "scenario": self._scenario(scenario),
-                "method": self._suite.method(method, scenario),
+                "method": resolved,
                 "engine": engine,
-                "code": fingerprint(self._suite.method_file(method)),
+                "code": fingerprint(self._suite.method_file(method), resolved["train"]["model"]),
             }
         )
 
@@ -189,10 +190,9 @@ class Plan:
 
     def pretraining(self, wildcards: Any) -> str:
         """All that determines the weights of a backbone, as JSON; a change of it makes them anew."""
-        spec = get_backbone_spec(wildcards.backbone)
-        return canonical_json(
-            {"backbone": asdict(spec), "code": pretraining_fingerprint() if spec.embedded else ""}
-        )
+        spec = get_tower_spec(wildcards.backbone)
+        module = pretraining_module(spec)
+        return canonical_json({"backbone": asdict(spec), "code": pretraining_fingerprint(module) if module else ""})
 
     @cached_property
     def reference_code(self) -> str:
@@ -285,18 +285,18 @@ class Plan:
 
     def pretrain_inputs(self, wildcards: Any) -> list[str]:
         """Prepared data of a backbone that is trained here."""
-        recipe = get_backbone_spec(wildcards.backbone).pretraining
+        recipe = get_tower_spec(wildcards.backbone).pretraining
         return [] if recipe is None else [str(self._places.data(recipe.dataset) / "dataset.json")]
 
     def pretrain_threads(self, wildcards: Any) -> int:
         """Threads of a backbone's training; its recipe says how many."""
-        recipe = get_backbone_spec(wildcards.backbone).pretraining
+        recipe = get_tower_spec(wildcards.backbone).pretraining
         return 1 if recipe is None else recipe.threads
 
     def backbone_inputs(self, wildcards: Any) -> list[str]:
-        """The record of the pre-trained backbone that a method uses, if it does."""
-        name = self._suite.backbone(wildcards.method, wildcards.scenario)
-        return [] if name is None else [str(self._places.backbone(name) / "backbone.json")]
+        """Records of the pre-trained backbones that a method uses."""
+        names = self._suite.backbones(wildcards.method, wildcards.scenario)
+        return [str(self._places.backbone(name) / "backbone.json") for name in names]
 
     def reference_inputs(self, wildcards: Any) -> list[str]:
         """Reference features of a scenario, all seeds."""

@@ -22,10 +22,12 @@ from recollect.config.signature import (
     dataclass_parameters,
 )
 from recollect.config.suite_backbones import check_backbone
+from recollect.config.suite_towers import check_towers
 from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table
-from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
+from recollect.layout import METHOD_FOLDERS, MODEL_MODULES, ROOT, SETTINGS_FILE
+from recollect.multimodal.registry import get_tower_spec, never_trained, tower_names
 from recollect.scenarios.manifest import OPTIONS
 
 METHODS_FILE = ROOT / "config" / "methods.yaml"
@@ -233,15 +235,20 @@ class Suite:
         layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
         return layers
 
-    def backbone(self, name: str, scenario: str) -> str | None:
-        """The pre-trained backbone that a method uses on a scenario; None if it uses none."""
-        hyper = self.method(name, scenario)["hyper"]
-        return hyper["backbone"] if hyper.get("pretrained") and "backbone" in hyper else None
+    def backbones(self, name: str, scenario: str) -> list[str]:
+        """The pre-trained backbones that a method uses on a scenario and whose weights are files."""
+        method = self.method(name, scenario)
+        hyper, towers = method["hyper"], tower_names(method["train"]["mm_towers"])
+        own = [hyper["backbone"]] if hyper.get("pretrained") and "backbone" in hyper else []
+        return own + sorted({tower for tower in towers.values() if not never_trained(get_tower_spec(tower))})
 
     def _check_backbone(self, name: str, scenario: str) -> None:
-        backbone = self.backbone(name, scenario)
-        if backbone is not None:
-            check_backbone(backbone, self.scenario(scenario), f"method {name} in {_relative(METHODS_FILE)}")
+        owner, method = f"method {name} in {_relative(METHODS_FILE)}", self.method(name, scenario)
+        if method["train"]["model"] in MODEL_MODULES or method["train"]["mm_towers"]:
+            check_towers(method["train"], self.scenario(scenario), owner)
+            return
+        for backbone in self.backbones(name, scenario):
+            check_backbone(backbone, self.scenario(scenario), owner)
 
     def makes(self, name: str) -> str:
         """What a method is judged by: its ``answers`` on test images, or the ``images`` that it generates."""

@@ -16,16 +16,18 @@ from recollect.engine.answering import check_storable, forget_model, model_tenso
 from recollect.engine.building import build_strategy
 from recollect.engine.cost import Cost
 from recollect.engine.device import choose_device
+from recollect.engine.modes import evaluating
 from recollect.engine.monitor import Diverged, Monitor
 from recollect.engine.notice import Notice
 from recollect.engine.outputs import OutputMask
 from recollect.engine.predict import predict
 from recollect.engine.progress import Progress
 from recollect.engine.record import STATE, finish, recall
-from recollect.engine.seeding import seed_everything, use_deterministic_algorithms
+from recollect.engine.seeding import preserved_rng, seed_everything, use_deterministic_algorithms
 from recollect.engine.snapshots import forget_snapshots, save_snapshot, snapshot_hashes
 from recollect.engine.state import load_state, plugin_states, resumable, save_state, tensor_bytes
 from recollect.files import canonical_json, sha256_text
+from recollect.multimodal.samples import Layout
 from recollect.predictions import NOT_EVALUATED
 from recollect.provenance.environment import git_state, processor, versions
 
@@ -53,13 +55,14 @@ class Plan:
 
 @dataclass
 class Run:
-    """The changing part of a run: predictions so far, carried bytes, cost."""
+    """The changing part of a run: predictions so far, carried bytes, cost, what methods say of themselves."""
 
     predictions: dict[str, np.ndarray]
     cost: Cost
     next_task: int = 0
     carried_bytes: list[int] = field(default_factory=list)
     resumed: int = 0
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values for the state file."""
@@ -69,6 +72,7 @@ class Run:
             "next_task": self.next_task,
             "carried_bytes": list(self.carried_bytes),
             "resumed": self.resumed,
+            "diagnoses": list(self.diagnoses),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -77,6 +81,7 @@ class Run:
         self.cost.load_state_dict(state["cost"])
         self.next_task, self.resumed = state["next_task"], state["resumed"] + 1
         self.carried_bytes = list(state["carried_bytes"])
+        self.diagnoses = list(state["diagnoses"])
 
 
 class SeedRunner:
@@ -92,14 +97,16 @@ class SeedRunner:
         data_sha256: of the data sets.
         value_range: smallest and largest pixel.
         notice: when to save and stop before the end.
+        layout: of samples of several modalities; None for images.
+        bytes_suffice: whether memories may keep the data as bytes.
     """
 
     def __init__(
         self, plan: Plan, seed: int, benchmark: Any, input_shape: tuple[int, int, int], folder: Path,
         split_sha256: str, data_sha256: Sequence[str], value_range: tuple[float, float] = (0.0, 1.0),
-        notice: Notice | None = None,
+        notice: Notice | None = None, layout: Layout | None = None, bytes_suffice: bool = True,
     ) -> None:  # fmt: skip
-        self.notice = notice
+        self.notice, self.layout, self.bytes_suffice = notice, layout, bytes_suffice
         self.plan, self.seed, self.benchmark, self.folder = plan, seed, benchmark, Path(folder)
         self.input_shape, self.value_range = input_shape, value_range
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
@@ -142,7 +149,8 @@ class SeedRunner:
     def _build(self) -> Any:
         return build_strategy(
             self.plan.spec["method"], self.outputs, input_shape=self.input_shape, n_tasks=self.n_tasks,
-            value_range=self.value_range, device=self.device, seed=self.seed,
+            value_range=self.value_range, device=self.device, seed=self.seed, layout=self.layout,
+            bytes_suffice=self.bytes_suffice,
         )  # fmt: skip
 
     def _start(self, strategy: Any) -> Run:
@@ -191,6 +199,7 @@ class SeedRunner:
         if self.can_resume:  # what cannot be saved cannot be measured either
             run.carried_bytes.append(self._carried_bytes(strategy))
         self._predict(strategy, run, row=task + 1)
+        self._diagnose(strategy, run, task)
         save_snapshot(self.folder, task, strategy.snapshot() if hasattr(strategy, "snapshot") else {})
         run.next_task = task + 1
         if run.next_task < self.n_tasks:
@@ -203,6 +212,15 @@ class SeedRunner:
                     predict(strategy, e.dataset.ready_images, self.outputs, t) for t, e in enumerate(stream)
                 ]
                 run.predictions[name][row] = np.concatenate(answers)
+
+    def _diagnose(self, strategy: Any, run: Run, task: int) -> None:
+        """What a method that looks at itself has to say about the test samples of the tasks so far."""
+        if not hasattr(strategy, "diagnose") or "test" not in self.streams:
+            return
+        streams = [e.dataset.ready_images for e in self.streams["test"][: task + 1]]
+        seen = [images for images in streams if len(images)]
+        with run.cost.phase("evaluate"), preserved_rng(), evaluating(strategy.model), torch.no_grad():
+            run.diagnoses.append(strategy.diagnose(task, seen) if seen else {})
 
     def _carried_bytes(self, strategy: Any) -> int:
         return tensor_bytes([strategy.extra_state(), plugin_states(strategy.plugins)])
@@ -243,6 +261,7 @@ class SeedRunner:
             "resumed": run.resumed,
             "snapshots": snapshot_hashes(self.folder, self.n_tasks),
             "notes": strategy.notes() if hasattr(strategy, "notes") else {},
+            **({"diagnoses": run.diagnoses} if run.diagnoses else {}),
             **self._stored_model(strategy, reason),
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,14 +12,16 @@ from torch import nn
 
 from recollect.engine.optimizers import SGD, Adam
 from recollect.engine.outputs import OutputMask
+from recollect.layout import MODEL_MODULES
 from recollect.models.classifiers import CLASSIFIERS
+from recollect.multimodal.samples import Layout
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """Training settings that every method understands, with their defaults."""
 
-    model: Literal["mlp", "cnn"] = "mlp"
+    model: Literal["mlp", "cnn", "mm_encoder"] = "mlp"
     width: int = 400
     depth: int = 2
     epochs: int = 1
@@ -29,6 +33,18 @@ class TrainSettings:
     weight_decay: float = 0.0
     reset_optimizer: bool = False
     augmentation: Literal["none", "crop_flip", "resized_crop_flip"] = "none"
+    # Of mm_encoder alone, whose joint representation has ``width`` numbers; see recollect/multimodal/adapter.py.
+    mm_towers: Sequence[str] = ()
+    """Frozen transformers, as ``modality=name``."""
+    mm_adapter: Literal["cross_modality", "modality_specific", "none"] = "cross_modality"
+    mm_experts: int = 4
+    mm_top_k: int = 2
+    mm_rank: int = 32
+    mm_scale: float = 0.1
+    mm_renormalise: bool = True
+    mm_zero_init: bool = True
+    mm_surplus: Literal["last", "first"] = "last"
+    mm_compute: Literal["dense", "routed"] = "dense"
 
 
 @dataclass(frozen=True)
@@ -44,15 +60,25 @@ class Setting:
     seed: int = 0
     value_range: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest value of an image's pixels."""
+    layout: Layout | None = None
+    """On data sets of several modalities: where each lies in a row. Rows have ``input_shape`` (1, 1, numbers)."""
+    bytes_suffice: bool = True
+    """Whether every value is a multiple of 1/255 in [0, 1], so that memories may keep it as a byte."""
+
+    @property
+    def kept_dtype(self) -> torch.dtype:
+        """What memories keep values as: bytes where nothing is lost by it."""
+        return torch.uint8 if self.bytes_suffice else torch.float32
 
     def model(self, n_outputs: int | None = None) -> nn.Module:
         """The classifier named in the settings, on the device; ``n_outputs`` defaults to all classes."""
         t = self.train
+        n_outputs = self.n_classes if n_outputs is None else n_outputs
+        if t.model in MODEL_MODULES:
+            # Imported by name: its code belongs to the fingerprint of those runs only that use it.
+            return importlib.import_module(MODEL_MODULES[t.model]).make_model(self, n_outputs)
         network = CLASSIFIERS[t.model](
-            input_shape=self.input_shape,
-            n_outputs=self.n_classes if n_outputs is None else n_outputs,
-            width=t.width,
-            depth=t.depth,
+            input_shape=self.input_shape, n_outputs=n_outputs, width=t.width, depth=t.depth
         )
         return network.to(self.device)
 

@@ -5,6 +5,7 @@ Read while planning, without torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,9 +89,24 @@ def get_tower_spec(name: str) -> BackboneSpec:
     return TOWERS[name] if name in TOWERS else get_backbone_spec(name)
 
 
+def expected_shape(spec: BackboneSpec) -> tuple[int, ...] | None:
+    """(C, H, W) that a ViT takes; None for what its library decides."""
+    if spec.embedded:
+        return tuple(spec.size["shape"]) if "shape" in spec.size else None
+    side = re.search(r"_(\d{3})(\.|$)", spec.id)
+    return (3, int(side[1]), int(side[1])) if side else None
+
+
 def never_trained(spec: BackboneSpec) -> bool:
     """Whether its weights follow from a fixed seed, so that no file is needed."""
     return spec.embedded and spec.pretraining is None
+
+
+def pretraining_module(spec: BackboneSpec) -> str:
+    """The module whose code determines the weights; empty for published ones."""
+    if not spec.embedded:
+        return ""
+    return "recollect.multimodal.pretraining" if isinstance(spec, TowerSpec) else "recollect.pretrained.pretraining"
 
 
 def tower_names(entries: Sequence[str]) -> dict[str, str]:

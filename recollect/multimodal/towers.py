@@ -38,8 +38,8 @@ class Tower:
         return int(self.network.num_features), len(self.network.blocks)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Tokens (N, T, dim) before the first layer, of samples (N, *shape)."""
-        vit = self.network
+        """Tokens (N, T, dim) before the first layer, of samples (N, ...) with the numbers of :attr:`shape`."""
+        vit, x = self.network, x.reshape(-1, *self.shape[-3:])
         return vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(x))))
 
     def layer(self, number: int, tokens: Tensor) -> Tensor:

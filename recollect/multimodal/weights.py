@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import torch
 
 from recollect.errors import RecollectError
-from recollect.multimodal.registry import TowerSpec, get_tower_spec, never_trained
+from recollect.extractors.weights import read_weights
+from recollect.multimodal.registry import TowerSpec, expected_shape, get_tower_spec, never_trained
 from recollect.multimodal.towers import FramesTower, SpectrogramTower, TextTower, Tower, random_tower
 from recollect.pretrained.registry import BackboneSpec
-from recollect.pretrained.weights import INFO, WEIGHTS, Located, bare_timm, read_backbone
+from recollect.pretrained.weights import INFO, SUFFIXES, WEIGHTS, Located, bare_timm, read_backbone
 
-POSITIONS = "pos_embed"
+PREFIXES = ("audio_spectrogram_transformer.", "bert.")
+"""Under which published files may hold the bare network."""
 
 
 def bare_transformers(spec: TowerSpec) -> Any:
@@ -51,26 +53,68 @@ def bare_network(spec: BackboneSpec) -> Any:
 def _made(network: Any, spec: BackboneSpec, sha256: str, shape: Sequence[int]) -> Tower:
     if isinstance(spec, TowerSpec) and spec.kind:
         return {"spectrogram": SpectrogramTower, "text": TextTower}[spec.kind](network, spec.id, sha256, shape)
-    frames = len(shape) == 4
-    return (FramesTower if frames else Tower)(network, spec.id, sha256, shape)
-
-
-def expected_shape(spec: BackboneSpec) -> tuple[int, ...] | None:
-    """(C, H, W) that a ViT takes; None for what its library decides."""
     if spec.embedded:
-        return tuple(spec.size["shape"])
-    side = re.search(r"_(\d{3})(\.|$)", spec.id)
-    return (3, int(side[1]), int(side[1])) if side else None
+        return Tower(network, spec.id, sha256, spec.size["shape"])
+    return (FramesTower if len(shape) == 4 else Tower)(network, spec.id, sha256, shape)
 
 
 def check_shape(spec: BackboneSpec, modality: str, shape: Sequence[int]) -> None:
-    """Raise RecollectError where samples do not fit a transformer; videos are judged by their frames."""
+    """Raise RecollectError where samples do not fit a transformer.
+
+    A ViT of timm takes images or the frames of a video; an embedded one whatever has as many numbers.
+    """
     wanted = expected_shape(spec)
-    if wanted is not None and tuple(shape[-3:]) != wanted:
+    fits = wanted is None or (
+        math.prod(shape) == math.prod(wanted) if spec.embedded else tuple(shape[-3:]) == wanted
+    )
+    if not fits:
         raise RecollectError(
             f"transformer {spec.id} takes samples of shape {wanted}, modality {modality} has {tuple(shape)}: choose "
             "another transformer in mm_towers"
         )
+
+
+def published_tower(
+    spec: TowerSpec, data_dir: Path, *, offline: bool
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Weights of a model of the transformers library: a file of yours, else the hub's cache, else a download.
+
+    Args:
+        spec: with ``repository``.
+        data_dir: ``weights/<id>.safetensors`` (or .pth, .pt, .bin) in it is taken first.
+        offline: never open a connection.
+
+    Raises:
+        RecollectError: there are none, or they are of another network; says which file to put where.
+    """
+    local = [path for suffix in SUFFIXES if (path := data_dir / "weights" / f"{spec.id}{suffix}").is_file()]
+    path, how = (local[0], "a local file") if local else _from_hub(spec, data_dir, offline)
+    wanted = bare_transformers(spec).state_dict()
+    found = read_weights(path)
+    kept = {key: found[own] for key in wanted for own in (key, *(p + key for p in PREFIXES)) if own in found}
+    wrong = [k for k in wanted if k not in kept or kept[k].shape != wanted[k].shape]
+    if wrong:
+        raise RecollectError(
+            f"{path} does not hold the weights of {spec.id}, {wrong[0]} is missing or of another shape: replace it "
+            "by the published file"
+        )
+    return {key: kept[key] for key in sorted(kept)}, {"how": how, "file": path.name}
+
+
+def _from_hub(spec: TowerSpec, data_dir: Path, offline: bool) -> tuple[Path, str]:
+    from huggingface_hub import hf_hub_download
+
+    for local_only, how in ((True, "the hub's cache"), (False, "downloaded")):
+        if offline and not local_only:
+            continue
+        try:
+            return Path(hf_hub_download(spec.repository, "model.safetensors", local_files_only=local_only)), how
+        except Exception:  # whatever the hub's client raises, the file is not there
+            continue
+    raise RecollectError(
+        f"weights of transformer {spec.id} are missing: take model.safetensors of {spec.repository} on the Hugging "
+        f"Face hub and put it there as {data_dir / 'weights' / spec.id}.safetensors"
+    )
 
 
 def load_tower(name: str, modality: str, shape: Sequence[int], device: torch.device | str = "cpu") -> Tower:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recollect.errors import RecollectError
 from recollect.files import sha256_text
-from recollect.layout import METHOD_FOLDERS, ROOT
+from recollect.layout import METHOD_FOLDERS, MODEL_MODULES, ROOT
 
 PACKAGES = ("recollect", *METHOD_FOLDERS)
 ENGINE = "recollect.steps.train"
@@ -31,6 +31,7 @@ BESIDE_THE_NUMBERS = (
     "recollect.errors",
     "recollect.files",
     "recollect.layout",
+    "recollect.multimodal.registry",
     "recollect.pretrained.registry",
     "recollect.pretrained.weights",
     "recollect.provenance",
@@ -118,10 +119,11 @@ def code_closure(start: list[str], beside: Sequence[str] = (*BESIDE_THE_NUMBERS,
     return found
 
 
-def fingerprint(method_file: Path) -> str:
-    """The code fingerprint of a method: engine and method, 16 hex digits."""
+def fingerprint(method_file: Path, model: str = "") -> str:
+    """The code fingerprint of a method: engine, method and, if it is a module of its own, model; 16 hex digits."""
     module = ".".join(method_file.relative_to(ROOT).with_suffix("").parts)
-    return _digest(code_closure([ENGINE, module]))
+    own = [MODEL_MODULES[model]] if model in MODEL_MODULES else []
+    return _digest(code_closure([ENGINE, module, *own]))
 
 
 def split_fingerprint() -> str:
@@ -134,9 +136,9 @@ def evaluation_fingerprint() -> str:
     return _digest(code_closure([EVALUATION]))
 
 
-def pretraining_fingerprint() -> str:
+def pretraining_fingerprint(module: str = "recollect.pretrained.pretraining") -> str:
     """The fingerprint of the code that trains backbones; their recipes count beside it, one by one."""
-    return _digest(code_closure(["recollect.pretrained.pretraining"]))
+    return _digest(code_closure([module]))
 
 
 def step_fingerprint(module: str) -> str:

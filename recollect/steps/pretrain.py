@@ -13,8 +13,12 @@ from recollect.datasets import open_prepared
 from recollect.engine.seeding import use_deterministic_algorithms
 from recollect.extractors.weights import weights_sha256, write_weights
 from recollect.files import canonical_json, sha256_text, write_json
+from recollect.multimodal.pretraining import TowerPretrainer
+from recollect.multimodal.registry import TowerSpec, get_tower_spec, never_trained
+from recollect.multimodal.towers import random_tower
+from recollect.multimodal.weights import published_tower
 from recollect.pretrained.pretraining import Pretrainer
-from recollect.pretrained.registry import BackboneSpec, get_backbone_spec
+from recollect.pretrained.registry import BackboneSpec
 from recollect.pretrained.vit import random_vit
 from recollect.pretrained.weights import INFO, WEIGHTS, Located, published_weights, recorded_sha256
 from recollect.provenance.fingerprint import pretraining_fingerprint
@@ -39,12 +43,15 @@ def pretrain(
     Raises:
         RecollectError: no weights to be had, data that are not prepared, or a backbone that is never trained.
     """
-    spec = get_backbone_spec(name)
+    spec = get_tower_spec(name)
     folder = places.backbone(name)
     if spec.pretraining is not None:
-        weights, obtained = _train(spec, places, folder / STATE, save_every_s)
+        train = _train_tower if isinstance(spec, TowerSpec) else _train
+        weights, obtained = train(spec, places, folder / STATE, save_every_s)
     elif spec.embedded:
         weights, obtained = _random(spec), {"how": "random"}
+    elif isinstance(spec, TowerSpec):
+        weights, obtained = published_tower(spec, data_dir, offline=offline)
     else:
         weights, obtained = published_weights(name, data_dir, offline=offline)
     # The record vouches for the weights, so it is never beside others.
@@ -57,7 +64,8 @@ def pretrain(
 
 
 def _random(spec: BackboneSpec) -> dict[str, torch.Tensor]:
-    return dict(random_vit(spec.size, seed=0).state_dict())
+    made = random_tower if isinstance(spec, TowerSpec) else random_vit
+    return dict(made(spec.size, seed=0).state_dict())
 
 
 def _train(
@@ -81,13 +89,42 @@ def _train(
     }
 
 
+def _train_tower(
+    spec: BackboneSpec, places: Places, state_file: Path, save_every_s: float
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    recipe = spec.pretraining
+    assert isinstance(spec, TowerSpec)
+    assert recipe is not None
+    data = open_prepared(places.data(recipe.dataset))
+    use_deterministic_algorithms(recipe.threads)
+    code = pretraining_fingerprint("recollect.multimodal.pretraining")
+    stamp = sha256_text(canonical_json([asdict(spec), data.info["content_sha256"], code]))
+    halves = {half: _modality(getattr(data, f"{half}_x"), spec) for half in ("train", "test")}
+    trainer = TowerPretrainer(spec, halves["train"], data.train_y, state_file, stamp, save_every_s, say=_say)
+    weights = trainer.train()
+    return weights, {
+        "how": "trained",
+        "pretraining": asdict(recipe),
+        "data_sha256": data.info["content_sha256"],
+        "code_fingerprint": code,
+        **trainer.judged(halves["test"], data.test_y),
+        "wall_s": round(trainer.seconds, 1),
+    }
+
+
+def _modality(x: Any, spec: TowerSpec) -> Any:
+    """The samples that a transformer is trained on: one modality of several, or images."""
+    name = getattr(spec.pretraining, "modality", "")
+    return x.values[name] if name else x
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
-    """A run's specification with the hash of the backbone's weights in it, if its method has a backbone.
+    """A run's specification with the hashes of its backbones' weights in it, if its method has any.
 
     The hash becomes part of the backbone's name and so of the run's stamp and record; where the weights lie does
     not.
@@ -95,10 +132,21 @@ def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
     Raises:
         RecollectError: the weights are not there.
     """
-    hyper = spec["method"]["hyper"]
-    if not hyper.get("pretrained", False) or "backbone" not in hyper:
-        return spec
-    name = hyper["backbone"]
+    method = spec["method"]
+    hyper, train = dict(method["hyper"]), dict(method["train"])
+    if hyper.get("pretrained", False) and "backbone" in hyper:
+        hyper["backbone"] = _located("", hyper["backbone"], places)
+    if train.get("mm_towers"):
+        named = [entry.partition("=") for entry in train["mm_towers"]]
+        train["mm_towers"] = [
+            prefix + equals + name
+            if never_trained(get_tower_spec(name))
+            else _located(prefix + equals, name, places)
+            for prefix, equals, name in named
+        ]
+    return {**spec, "method": {**method, "hyper": hyper, "train": train}}
+
+
+def _located(prefix: str, name: str, places: Places) -> Located:
     folder = places.backbone(name)
-    located = Located.at(name, recorded_sha256(folder, name), folder)
-    return {**spec, "method": {**spec["method"], "hyper": {**hyper, "backbone": located}}}
+    return Located.at(prefix + name, recorded_sha256(folder, name), folder)

@@ -80,11 +80,12 @@ def select(
             mine = Places(folder)
             (Path(folder) / "data").symlink_to((places.results / "data").resolve())
             split(scenario, seeds, mine)
+            resolved = tried.method(method, scenario_id)
             spec = {
                 "scenario": scenario,
-                "method": tried.method(method, scenario_id),
+                "method": resolved,
                 "engine": {"device": suite.config["device"], "threads": suite.config["threads_per_job"]},
-                "code": fingerprint(suite.method_file(method)),
+                "code": fingerprint(suite.method_file(method), resolved["train"]["model"]),
             }
             train(with_weights(spec, places), seeds, mine, streams=("validation",))
             scores = [_validation_score(mine, scenario_id, method, seed) for seed in seeds]
