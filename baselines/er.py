@@ -48,13 +48,15 @@ class ExperienceReplay(Strategy):
         self.buffer.load_state_dict(state["buffer"])
 
 
+def reservoir(setting: Setting, capacity: int) -> Reservoir:
+    """A buffer for the samples of a setting."""
+    return Reservoir(
+        capacity=capacity, input_shape=setting.input_shape, seed=setting.seed, device=setting.device,
+        dtype=setting.kept_dtype,
+    )  # fmt: skip
+
+
 def build(*, setting: Setting, buffer_size: int = 200, replay_batch_size: int = 32) -> Strategy:
     """Experience replay on the engine's strategy."""
-    buffer = Reservoir(
-        capacity=buffer_size,
-        input_shape=setting.input_shape,
-        seed=setting.seed,
-        device=setting.device,
-        dtype=setting.kept_dtype,
-    )
+    buffer = reservoir(setting, buffer_size)
     return ExperienceReplay(buffer=buffer, replay_batch_size=replay_batch_size, **setting.arguments())

@@ -12,7 +12,8 @@ Deliberate deviations:
 - The gradient lam * F * (theta - anchor) is added to .grad in closed form instead of being traced by autograd.
 
 The Fisher estimator (``fisher``) averages over ``fisher_samples`` training images drawn without replacement:
-exact, empirical or batched, see :mod:`recollect.engine.fisher`.
+exact, empirical or batched, see :mod:`recollect.engine.fisher`. With ``buffer_size`` every step also replays stored
+samples (``er.py``), a combination that no paper has.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
+from baselines.er import ExperienceReplay, reservoir
 from recollect.engine import fisher
 from recollect.engine.images import TaskImages, ready_images
 from recollect.engine.modes import evaluating
@@ -130,7 +132,14 @@ def build(
     gamma: float = 1.0,
     fisher: Literal["exact", "empirical", "batched"] = "exact",
     fisher_samples: int = 1000,
+    buffer_size: int = 0,
+    replay_batch_size: int = 32,
 ) -> Strategy:
-    """EWC on the engine's strategy."""
+    """EWC on the engine's strategy, or on experience replay where there is a buffer."""
     plugin = EWC(lam=lam, mode=mode, gamma=gamma, estimator=fisher, samples=fisher_samples)
+    if buffer_size:
+        return ExperienceReplay(
+            buffer=reservoir(setting, buffer_size), replay_batch_size=replay_batch_size, **setting.arguments(),
+            plugins=[plugin],
+        )  # fmt: skip
     return Strategy(**setting.arguments(), plugins=[plugin])

@@ -7,7 +7,8 @@ and the distillation runs over the outputs that were open when the teacher was m
 
 ``temperature_squared`` keeps the gradient's scale independent of T (Hinton et al. 2015); Avalanche and the
 authors' comparison code leave it out, so it is an option. ``weighting`` = ``share`` weights the two terms by
-1/t and 1 - 1/t as in van de Ven et al. 2022.
+1/t and 1 - 1/t as in van de Ven et al. 2022. With ``buffer_size`` every step also replays stored samples (``er.py``),
+a combination that no paper has; the distillation stays on the current ones.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from baselines.er import ExperienceReplay, reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 
@@ -28,8 +30,8 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
     return nn.functional.kl_div(q, p, reduction="batchmean")
 
 
-class LwF(Strategy):
-    """Distils the previous model's answers on the new task's images."""
+class LwF(ExperienceReplay):
+    """Distils the previous model's answers on the new task's images; a buffer of no capacity replays nothing."""
 
     def __init__(
         self, *, alpha: float, temperature: float, temperature_squared: bool, weighting: str, **arguments: Any
@@ -48,7 +50,8 @@ class LwF(Strategy):
             return loss
         with torch.no_grad():
             target = self.teacher(self.mb_x)[:, self.teacher_classes]
-        old = self.scale * distillation(self.mb_output[:, self.teacher_classes], target, self.temperature)
+        student = self.mb_output[: len(target), self.teacher_classes]
+        old = self.scale * distillation(student, target, self.temperature)
         if self.weighting == "share":
             share = 1 / (self.tasks_learned + 1)
             return share * loss + (1 - share) * self.alpha * old
@@ -65,18 +68,21 @@ class LwF(Strategy):
         self.tasks_learned = tasks
 
     def extra_state(self) -> dict[str, Any]:
-        """The teacher."""
+        """The buffer and the teacher."""
+        state = super().extra_state()
         if self.teacher is None or self.teacher_classes is None:
-            return {}
+            return state
         return {
+            **state,
             "teacher": self.teacher.state_dict(),
             "classes": self.teacher_classes.tolist(),
             "tasks": self.tasks_learned,
         }
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
-        """Put back the teacher."""
-        if state:
+        """Put back both."""
+        super().load_extra_state(state)
+        if "teacher" in state:
             self._adopt_teacher(state["teacher"], state["classes"], state["tasks"])
 
 
@@ -87,9 +93,11 @@ def build(
     temperature: float = 2.0,
     temperature_squared: bool = False,
     weighting: Literal["sum", "share"] = "sum",
+    buffer_size: int = 0,
+    replay_batch_size: int = 32,
 ) -> Strategy:
-    """LwF on the engine's strategy."""
+    """LwF on the engine's strategy; with a buffer, on experience replay."""
     return LwF(
         alpha=alpha, temperature=temperature, temperature_squared=temperature_squared, weighting=weighting,
-        **setting.arguments(),
+        buffer=reservoir(setting, buffer_size), replay_batch_size=replay_batch_size, **setting.arguments(),
     )  # fmt: skip

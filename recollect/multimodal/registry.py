@@ -58,7 +58,7 @@ _ALL = (
     TowerSpec(
         id="mm_upper_digits",
         title="Tiny transformer for upper halves of digits, trained here to fill in hidden patches, without labels",
-        size={"shape": (1, 4, 8), "patch": (2, 2), "dim": 32, "depth": 2, "heads": 4},
+        size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 32, "depth": 2, "heads": 4},
         pretraining=TowerPretraining(
             dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
             modality="upper",
@@ -67,7 +67,7 @@ _ALL = (
     TowerSpec(
         id="mm_lower_digits",
         title="Tiny transformer for lower halves of digits, trained here to fill in hidden patches, without labels",
-        size={"shape": (1, 4, 8), "patch": (2, 2), "dim": 48, "depth": 3, "heads": 4},
+        size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 48, "depth": 3, "heads": 4},
         pretraining=TowerPretraining(
             dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
             modality="lower",

@@ -61,11 +61,27 @@ def phase_costs(record: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def self_measured(record: dict[str, Any]) -> dict[str, float]:
+    """What a method measured of itself on test samples, after the last task or as a mean over tasks."""
+    told = [one for one in record.get("diagnoses", []) if one]
+    found = {}
+    if told and "silhouette" in told[-1]:
+        found["silhouette"] = told[-1]["silhouette"]
+    shares = [share for one in told for share in one.get("routing_agreement", [])]
+    if shares:
+        found["routing_agreement"] = sum(shares) / len(shares)
+    history = record.get("notes", {}).get("experts", [])
+    if history:
+        found["parameters_added"] = sum(task["parameters_added"] for task in history) / len(history)
+    return found
+
+
 def costs(record: dict[str, Any]) -> dict[str, float]:
     """The cost metrics of a run."""
     device_s = record["device_s"].get("train")
     named = {
         **phase_costs(record),
+        **self_measured(record),
         "device_h": None if device_s is None else device_s / 3600,
         "evaluate_s": record["wall_s"].get("evaluate"),
         "wall_s": record["wall_s"].get("train"),

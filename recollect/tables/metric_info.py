@@ -158,6 +158,35 @@ _ALL = (
         "bytes carried from one task to the next: stored weights, exemplars, logits and statistics.",
     ),
     MetricInfo("parameters", "Parameters", "count", "down", 0, 1.0, "trained parameters of the model."),
+    MetricInfo(
+        "parameters_added",
+        "Added per task",
+        "count",
+        "down",
+        0,
+        1.0,
+        "parameters that the model gained, mean over tasks; those of the first task are no gain.",
+    ),
+    MetricInfo(
+        "silhouette",
+        "Silhouette",
+        "",
+        "up",
+        3,
+        1.0,
+        "silhouette (Rousseeuw 1987) of the modalities as clusters of unimodal representations of all test samples"
+        " after the last task, unit vectors, Euclidean; 1: far apart, 0: mixed.",
+    ),
+    MetricInfo(
+        "routing_agreement",
+        "Routing agreement",
+        "%",
+        "up",
+        1,
+        100.0,
+        "share of test samples of earlier tasks that go to the same experts after a task as before it; mean over tasks"
+        " from the second on and blocks.",
+    ),
     MetricInfo("it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."),
 )
 

@@ -1,0 +1,94 @@
+"""Killed at any step and resumed, every method on the multimodal encoder ends bit for bit as if nothing had happened."""
+
+import random
+
+import numpy as np
+import pytest
+
+from recollect.engine import monitor
+from recollect.engine.strategy import Strategy
+
+TINY = {"width": 8, "mm_rank": 2, "epochs": 2, "batch_size": 6, "lr": 0.01}
+METHODS = {
+    "mmcl": ("mmcl", {"freeze": "ever_selected"}, {}),
+    "mmcl memory routed": ("mmcl", {"memory_size": 7, "replay_batch_size": 3}, {"mm_compute": "routed"}),
+    "mmcl ablated": ("mmcl", {"align": "standard", "distill_weight": 0.0, "preserve_weight": 0.0}, {}),
+    "naive": ("naive", {}, {"optimizer": "adam"}),
+    "ewc": ("ewc", {"lam": 10.0, "fisher_samples": 5, "buffer_size": 6}, {"optimizer": "adam"}),
+    "lwf": ("lwf", {"buffer_size": 6, "replay_batch_size": 3}, {"optimizer": "adam"}),
+    "derpp": ("derpp", {"buffer_size": 6, "replay_batch_size": 3}, {"optimizer": "adam"}),
+    "cope": ("cope", {"features": 8, "per_class": 3}, {}),
+    "cope without memory": ("cope", {"features": 8, "per_class": 0}, {}),
+    "feature_replay": ("feature_replay", {"vae_latent": 2, "vae_width": 6}, {"optimizer": "adam", "mm_adapter": "none"}),
+}  # fmt: skip
+
+
+class Killed(BaseException):
+    """As a signal would: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def benchmark(paired):
+    return paired.benchmark(per_class=9, missing=0.2)
+
+
+def final(run, record):
+    """All that a run leaves behind but its cost."""
+    cost = {"wall_s", "device_s", "it_per_s", "ram_mb", "vram_mb", "resumed", "predictions_sha256", "schema"}
+    kept = {key: value for key, value in record.items() if key not in cost}
+    with np.load(run.folder / "predictions.npz") as stored:
+        predictions = {name: stored[name] for name in stored.files}
+    return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
+
+
+def attempt(make, folder, places):
+    """Run into a kill after the given steps of each attempt, then to the end; also how many steps there were."""
+    step = Strategy.optimizer_step
+    for place in [*places, None]:
+        count = 0
+
+        def counting(self, place=place):
+            nonlocal count
+            step(self)
+            count += 1
+            if count == place:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Strategy, "optimizer_step", counting)
+            run = make(folder)
+            try:
+                record = run.run()
+            except Killed:
+                continue
+    return final(run, record), count
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_and_resumed_equals_uninterrupted(tiny, paired, benchmark, tmp_path, monkeypatch, method):
+    monkeypatch.setattr(monitor, "CHECK_EVERY", 2)
+    name, hyper, train = METHODS[method]
+
+    def make(folder):
+        return paired.runner(folder, name, benchmark, hyper=hyper, save_every_s=0.0, **{**TINY, **train})
+
+    expected, steps = attempt(make, tmp_path / "whole", [])
+    assert steps == 3 * 2 * 3
+    assert (expected["predictions"]["test"][-1] >= 0).all()
+    draw = random.Random(method)
+    places = [draw.randint(3, 11), draw.randint(3, 6)]
+    found, _ = attempt(make, tmp_path / "killed", places)
+    assert found["record"]["status"] == "ok"
+    assert tiny.difference(expected, found) == "", places
+
+
+@pytest.mark.parametrize("method", ["mmcl", "lwf", "cope"])
+def test_evaluation_on_or_off_gives_the_same_weights(tiny, paired, benchmark, tmp_path, method):
+    name, hyper, train = METHODS[method]
+    states = []
+    for streams in ((), ("test",)):
+        folder = tmp_path / str(len(streams))
+        run = paired.runner(folder, name, benchmark, hyper=hyper, streams=streams, **{**TINY, **train})
+        run.run()
+        states.append(run.strategy.state_dict())
+    assert tiny.difference(*states) == ""
