@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from recollect.errors import RecollectError
 from recollect.robustness.sets import KINDS
-from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
+from recollect.steps.suite_pictures import KINDS as PICTURES
 
 if TYPE_CHECKING:
     from recollect.config.suite import Suite
@@ -339,7 +339,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "--seeds": _SEEDS,
         "--folder": {"type": Path, "default": Path("pictures"), "help": "of the pictures (default: %(default)s)"},
         "--kinds": {
-            "nargs": "+", "choices": WITH_ENCODER, "default": [SAMPLES],
+            "nargs": "+", "choices": PICTURES, "default": [PICTURES[0]],
             "help": "%(choices)s; the last two need an encoder (default: samples)",
         },
         "--label": {"help": "how titles call the method (default: its id)"},

@@ -358,9 +358,10 @@ class Plan:
 
     @cached_property
     def pictures(self) -> list[PictureGroup]:
-        """The suite's generators by what can be drawn of them."""
-        files = {name: self._suite.method_file(name) for name in self._generators}
-        return picture_groups(self._places.figures(self.suite), files)
+        """The suite's methods by what can be drawn of them."""
+        files = {name: self._suite.method_file(name) for name in self._suite.config["methods"]}
+        generators = {name: files.pop(name) for name in self._generators}
+        return picture_groups(self._places.figures(self.suite), generators, files)
 
     @cached_property
     def picture_files(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures: stored models of a generative run are sampled, and drawn."""
+"""Pictures: stored models of a generative run are sampled, and drawn; and what methods tell of themselves is drawn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from recollect.engine.device import choose_device
 from recollect.engine.seeding import use_deterministic_algorithms
 from recollect.errors import RecollectError
 from recollect.figures.draw import render
+from recollect.figures.experts import experts_figure
+from recollect.figures.modalities import modalities_figure
 from recollect.figures.notice import notice
 from recollect.figures.sheet import About
 from recollect.figures.style import style
@@ -22,7 +24,7 @@ from recollect.scenarios.manifest import read_manifest
 from recollect.steps.evaluate import REDO
 from recollect.steps.places import Places
 from recollect.steps.stored_models import StoredModels
-from recollect.steps.suite_pictures import LATENTS, RECONSTRUCTIONS, SAMPLES, picture_paths
+from recollect.steps.suite_pictures import EXPERTS, LATENTS, MODALITIES, RECONSTRUCTIONS, SAMPLES, picture_paths
 from recollect.steps.train import LoadedData
 
 if TYPE_CHECKING:
@@ -31,6 +33,24 @@ if TYPE_CHECKING:
 DRAW: dict[str, Callable[[Gallery], Figure]] = {
     SAMPLES: Gallery.samples, RECONSTRUCTIONS: Gallery.reconstructions, LATENTS: Gallery.latents,
 }  # fmt: skip
+
+
+def _experts(record: dict[str, Any], title: str) -> Figure:
+    history = record["notes"]["experts"]
+    if not any(history[0]["usage"]):
+        return notice(title, "its model has no adapters")
+    shares = [told["routing_agreement"] for told in record["diagnoses"] if "routing_agreement" in told]
+    return experts_figure(history, shares, title)
+
+
+def _modalities(record: dict[str, Any], title: str) -> Figure:
+    told = record["diagnoses"][-1] if record.get("diagnoses") else {}
+    if "points" not in told:
+        return notice(title, "no test samples were looked at")
+    return modalities_figure(told["points"], told.get("silhouette"), title)
+
+
+DRAW_RECORD: dict[str, Callable[[dict[str, Any], str], Figure]] = {EXPERTS: _experts, MODALITIES: _modalities}
 
 
 def first_finished(places: Places, scenario: str, method: str, seeds: Sequence[int]) -> dict[str, Any]:
@@ -71,7 +91,7 @@ def pictures(
         seeds: in order of preference.
         places: the results folder.
         folder: of the pictures.
-        kinds: of :data:`DRAW`.
+        kinds: of :data:`DRAW` or of :data:`DRAW_RECORD`.
         label: how the method is called in titles.
         device, threads: for sampling.
 
@@ -82,10 +102,16 @@ def pictures(
     record = first_finished(places, scenario, method, seeds)
     title = f"{label or method}, {scenario}, seed {record['seed']}"
     gallery = None
-    if record["status"] == "ok":
+    if record["status"] == "ok" and not set(kinds) <= set(DRAW_RECORD):
         gallery = open_gallery(record, places, scenario, method, title, choose_device(device))
     for kind in kinds:
         with style():
-            figure = DRAW[kind](gallery) if gallery else notice(title, f"{record['status']}: {record['reason']}")
+            if record["status"] != "ok":
+                figure = notice(title, f"{record['status']}: {record['reason']}")
+            elif kind in DRAW_RECORD:
+                figure = DRAW_RECORD[kind](record, title)
+            else:
+                assert gallery is not None
+                figure = DRAW[kind](gallery)
             for path in picture_paths(folder, kind, scenario, method):
                 write_bytes(path, render(figure, path.suffix[1:]))

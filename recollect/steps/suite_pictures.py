@@ -11,6 +11,12 @@ from recollect.config.signature import defines
 SAMPLES, RECONSTRUCTIONS, LATENTS = "samples", "reconstructions", "latents"
 WITH_ENCODER = (SAMPLES, RECONSTRUCTIONS, LATENTS)
 """Kinds of pictures of a generator that has an encoder; of any other one there are samples."""
+EXPERTS, MODALITIES = "experts", "modalities"
+SELF_TOLD = (EXPERTS, MODALITIES)
+"""Kinds of pictures of a method that looks at itself after every task; its record has all that they show."""
+KINDS = (*WITH_ENCODER, *SELF_TOLD)
+LOOKS_AT_ITSELF = "diagnose"
+"""The method by whose name such a method is known."""
 ENCODER = "encoder"
 """The property by whose name a generator with an encoder is known, see :mod:`recollect.generation.encoding`."""
 DISTANCES = "distances"
@@ -24,12 +30,12 @@ def picture_paths(folder: Path, kind: str, scenario: str, method: str) -> list[P
 
 @dataclass(frozen=True)
 class PictureGroup:
-    """Generators of which there are pictures of the same kinds.
+    """Methods of which there are pictures of the same kinds.
 
     Args:
         folder: of the pictures.
-        kinds: samples, and with an encoder also reconstructions and latents.
-        methods: the generators.
+        kinds: of generators samples, and with an encoder also reconstructions and latents; or what methods tell.
+        methods: their names.
     """
 
     folder: Path
@@ -57,9 +63,17 @@ class PictureGroup:
         return [output.format(**run) for run in runs for output in self.outputs]
 
 
-def picture_groups(folder: Path, files: Mapping[str, Path]) -> list[PictureGroup]:
-    """The generators with an encoder, and those without; ``files`` has the Python file of each."""
+def picture_groups(folder: Path, generators: Mapping[str, Path], others: Mapping[str, Path]) -> list[PictureGroup]:
+    """The generators with an encoder, those without, and methods that look at themselves.
+
+    Args:
+        folder: of the pictures.
+        generators, others: the Python file of each.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
-    for method, file in files.items():
+    for method, file in generators.items():
         groups.setdefault(WITH_ENCODER if defines(file, ENCODER) else (SAMPLES,), []).append(method)
+    for method, file in others.items():
+        if defines(file, LOOKS_AT_ITSELF):
+            groups.setdefault(SELF_TOLD, []).append(method)
     return [PictureGroup(folder, kinds, tuple(methods)) for kinds, methods in groups.items()]

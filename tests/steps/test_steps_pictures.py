@@ -72,7 +72,7 @@ def draw(places, tmp_path):
 def test_what_is_planned_is_drawn(places, made, draw, tmp_path, method):
     write_run(places, made, method, 0)
     file = next(path for folder in METHOD_FOLDERS if (path := ROOT / folder / f"{method}.py").is_file())
-    (group,) = picture_groups(tmp_path / "pictures", {method: file})
+    (group,) = picture_groups(tmp_path / "pictures", {method: file}, {})
     assert group.kinds == WITH_ENCODER
     assert draw(method, 0) == sorted(path.rsplit("/", 1)[1] for path in group.files(["little"]))
 

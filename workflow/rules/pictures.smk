@@ -1,4 +1,4 @@
-# pictures: stored models of generators are sampled and drawn, those with an encoder also encode
+# pictures: stored models of generators are sampled and drawn; methods that look at themselves are drawn from their records
 for group in PLAN.pictures:
 
     rule:
