@@ -15,6 +15,7 @@ from recollect.datasets.cifar import load_cifar10, load_cifar100
 from recollect.datasets.digits import VIEWS, load_digits, load_digits_views
 from recollect.datasets.errors import UnknownDataset
 from recollect.datasets.mnist import load_fashion_mnist, load_mnist
+from recollect.datasets.multimodal import MULTIMODAL
 from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation, load_omniglot_joined
 from recollect.datasets.photos import PHOTOS
 from recollect.datasets.spec import DatasetSpec, RemoteFile, packed_shape
@@ -197,7 +198,6 @@ DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec
     for spec in (
         DIGITS,
-        DIGITS_VIEWS,
         MNIST,
         FASHION_MNIST,
         OMNIGLOT,
@@ -211,6 +211,8 @@ DATASETS: dict[str, DatasetSpec] = {
         CELEBA_RAW_ATTRIBUTES,
         CERN_ZDC,
         CERN_ZDC_SYNTHETIC,
+        DIGITS_VIEWS,
+        *MULTIMODAL,
     )
 }
 

@@ -13,6 +13,7 @@ from recollect.engine.images import merge
 from recollect.engine.packed import Packed
 from recollect.multimodal.experiences import batches, layout, samples
 from recollect.multimodal.samples import Layout, Modality
+from recollect.scenarios.protocols import SplitError
 from recollect.steps.evaluate import evaluate_run
 from recollect.steps.places import Places
 from recollect.steps.split import split
@@ -277,3 +278,41 @@ def test_digits_in_two_views_are_the_digits(tmp_path):
         stored_images(views.train_x, views, CPU).shown(torch.tensor([7]))
     )
     assert torch.equal(unpacked.tensors["lower"][0], torch.tensor(whole.train_x[7][:, 4:]) / 255)
+
+
+def gappy():
+    """Training sample 8 and test sample 3 could not be read."""
+    halves = []
+    for half, row in ((part(TRAIN_Y, 1), 8), (part(TEST_Y, 2), 3)):
+        blocks = list(half.blocks)
+        number, place = divmod(row, 7)
+        block = blocks[number]
+        present = {kind.name: np.ones(len(block.values["eye"]), dtype=bool) for kind in KINDS} | block.present
+        present = {name: np.where(np.arange(len(here)) == place, False, here) for name, here in present.items()}
+        blocks[number] = Block(block.values, present)
+        halves.append(Part(half.y, (), half.origin, blocks=blocks, unreadable=[f"clip{row}.mp4"]))
+    return spec(train=halves[0], test=halves[1])
+
+
+def test_a_clip_that_cannot_be_read_reaches_the_table_as_a_remark(tmp_path):
+    info = prepare_spec(gappy(), None, tmp_path / "data" / "senses", progress=False)
+    assert info["unreadable"] == {"train": ["clip8.mp4"], "test": ["clip3.mp4"]}
+    places = Places(tmp_path)
+    with pytest.raises(SplitError, match=r"clip8\.mp4"):
+        split(class_incremental(), [0], places)
+    split(class_incremental(skip_unreadable=True), [0], places)
+    train(train_spec(class_incremental(skip_unreadable=True)), [0], places)
+    result = evaluate_run(places, "senses2", "naive", 0)
+    assert result["test_sizes"] == [10, 9]
+    assert result["remarks"]["avg_acc_unweighted"] == (
+        "without 1 training and 1 test samples that could not be decoded"
+    )
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    def nothing(y):
+        blocks = [Block({}, {kind.name: np.zeros(len(y), dtype=bool) for kind in KINDS})]
+        return Part(y, (), "half 1", blocks=blocks, unreadable=["a.mp4"])
+
+    with pytest.raises(CorruptData, match=r"none of its 60 samples could be read, first a\.mp4"):
+        prepare_spec(spec(train=nothing(TRAIN_Y)), None, tmp_path / "out", progress=False)

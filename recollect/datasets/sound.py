@@ -1,0 +1,101 @@
+"""Sound files and spectrograms. The filter bank and the transform are those of `transformers.audio_utils`."""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recollect.datasets.errors import CorruptData
+from recollect.datasets.reading import DAMAGED
+
+RANGE_DB = 80.0
+"""What lies this far below the loudest point of a recording, or further, is stored as 0."""
+SCALES = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0}
+
+
+def read_wav(data: bytes, origin: str, rate: int | None = None) -> tuple[np.ndarray, int]:
+    """Decode a WAV file to one channel, float64 (n,) in [-1, 1], and its sampling rate.
+
+    Args:
+        data: the whole file.
+        origin: its name, for messages.
+        rate: samples per second that it must have; None: any.
+
+    Raises:
+        CorruptData: no WAV file, an unknown sample format, empty, or of another rate.
+    """
+    from scipy.io import wavfile
+
+    try:
+        found, x = wavfile.read(io.BytesIO(data))
+    except (*DAMAGED, OSError) as error:
+        raise CorruptData(f"{origin} is no readable WAV file ({error}): replace it by an intact copy") from error
+    if x.dtype.name not in SCALES or not x.size:
+        state = f"samples of type {x.dtype.name}" if x.size else "no samples"
+        raise CorruptData(f"{origin} has {state}: replace it by the official file")
+    if rate is not None and found != rate:
+        raise CorruptData(
+            f"{origin} has {found} samples per second where {rate} are expected: use the official file"
+        )
+    channels = x.reshape(len(x), -1).astype(np.float64) / SCALES[x.dtype.name]
+    return channels.mean(axis=1), int(found)
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """Log-mel spectrograms of fixed length as bytes: decibels below the loudest point, 80 dB in 255 steps.
+
+    Args:
+        rate: samples per second.
+        window: samples of a Hann window; frames lie wholly inside the recording, none is padded.
+        hop: samples from one frame to the next.
+        fft: points of the transform, at least `window`.
+        mels: triangular filters from 0 to rate / 2, HTK scale, not normalised.
+        frames: kept from the beginning; a shorter recording is followed by silence, byte 0.
+    """
+
+    rate: int
+    window: int
+    hop: int
+    fft: int
+    mels: int
+    frames: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(1, mels, frames); low tones first."""
+        return 1, self.mels, self.frames
+
+    @property
+    def samples(self) -> int:
+        """Samples of a recording that are looked at."""
+        return self.window + (self.frames - 1) * self.hop
+
+    @cached_property
+    def _filters(self) -> Any:
+        from transformers import audio_utils
+
+        return audio_utils.mel_filter_bank(
+            num_frequency_bins=self.fft // 2 + 1, num_mel_filters=self.mels, min_frequency=0.0,
+            max_frequency=self.rate / 2, sampling_rate=self.rate, norm=None, mel_scale="htk",
+        )  # fmt: skip
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """The spectrogram of a recording (n,), uint8 :attr:`shape`; one of pure silence is all 0."""
+        from transformers import audio_utils
+
+        x = np.asarray(waveform[: self.samples], dtype=np.float64)
+        x = np.pad(x, (0, max(0, self.window - len(x))))
+        power = audio_utils.spectrogram(
+            x, window=np.hanning(self.window + 1)[:-1], frame_length=self.window, hop_length=self.hop,
+            fft_length=self.fft, power=2.0, center=False, mel_filters=self._filters, mel_floor=1e-20,
+            dtype=np.dtype(np.float64),
+        )  # fmt: skip
+        loudest = power.max()
+        if loudest <= 1e-20:
+            return np.zeros(self.shape, dtype=np.uint8)
+        decibels = 10 * np.log10(power / loudest)
+        stored = np.rint((decibels + RANGE_DB).clip(min=0) * (255 / RANGE_DB)).astype(np.uint8)
+        return np.pad(stored, ((0, 0), (0, self.frames - stored.shape[1])))[None]
