@@ -17,7 +17,16 @@ from typing import Any
 
 import torch
 
-from benchmarks import carried, ewc_cost, generator_speed, planning, pretrained_speed, report_speed, step_speed
+from benchmarks import (
+    carried,
+    ewc_cost,
+    generator_speed,
+    mmcl_speed,
+    planning,
+    pretrained_speed,
+    report_speed,
+    step_speed,
+)
 from recollect.files import write_text
 from recollect.layout import ROOT
 from recollect.provenance.environment import git_state, processor
@@ -98,6 +107,22 @@ def pretrained_section(result: dict[str, dict[str, float]]) -> str:
     )
 
 
+def mmcl_section(result: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """Adapters of MMCL against plain ones."""
+    rows = [
+        (case, kind, f"{ms:.1f}", f"{ratio:.2f}")
+        for case, kinds in result.items()
+        for kind, (ms, ratio) in kinds.items()
+    ]
+    return (
+        "## Cross-modality adapters\n\n"
+        "One forward and backward pass through two frozen transformers with adapters, one thread, processor time,\n"
+        f"medians of {mmcl_speed.ROUNDS} rounds in turns; 2 of 4 or of 12 experts per sample. Plain: one adapter of the "
+        "same rank per\nmodality and block, no experts. Aim: 4 experts at most 1.3 of plain.\n\n"
+        + table(("transformers", "adapters", "ms", "of plain"), rows)
+    )
+
+
 def generator_section(result: dict[str, tuple[float, float, float]]) -> str:
     """Speed of the Adapt & Align VAE against a bare loop."""
     rows = [
@@ -147,6 +172,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "generator": lambda: generator_section(generator_speed.measure()),
     "report": lambda: report_section(report_speed.measure()),
     "pretrained": lambda: pretrained_section(pretrained_speed.measure()),
+    "mmcl": lambda: mmcl_section(mmcl_speed.measure()),
     "planning": lambda: planning_section(planning.measure()),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from recollect.config.schema import ConfigError
 from recollect.datasets import DATASETS
+from recollect.layout import MODEL_MODULES
 
 OF_IMAGES = ("permuted-pixels", "rotated")
 """Protocols that change images."""
@@ -40,8 +41,8 @@ def check_method(method: dict[str, Any], scenario: dict[str, Any]) -> None:
             f"{where}: augmentation {train['augmentation']} is for images, the samples of {modal[0]} have several "
             "modalities: set augmentation none"
         )
-    if train["model"] != "mlp":
+    if train["model"] not in ("mlp", *MODEL_MODULES):
         raise ConfigError(
             f"{where}: model {train['model']} is for images, the samples of {modal[0]} have several modalities: "
-            "set model mlp"
+            "set model mlp or mm_encoder"
         )

@@ -38,7 +38,7 @@ class TowerSpec(BackboneSpec):
     Attributes:
         library: of published weights, ``transformers``.
         repository: on the Hugging Face hub.
-        kind: ``spectrogram`` or ``text``.
+        kind: ``spectrogram`` or ``bytes``.
     """
 
     library: str = ""
@@ -71,6 +71,52 @@ _ALL = (
         pretraining=TowerPretraining(
             dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
             modality="lower",
+        ),
+    ),
+    TowerSpec(
+        id="mm_image_fashion",
+        title="Small ViT for 28x28 grey images, trained here on the ten classes of FashionMNIST, none of them a digit",
+        size={"shape": (1, 28, 28), "patch": (7, 7), "dim": 64, "depth": 4, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="fashion_mnist", classes=tuple(range(10)), epochs=5, batch_size=256, lr=2e-3, warmup_epochs=1,
+            augmentation="none",
+        ),
+    ),
+    TowerSpec(
+        id="mm_audio_masked",
+        title="Small transformer for log-mel spectrograms, trained here to fill in hidden patches, without labels",
+        size={"shape": (1, 40, 40), "patch": (8, 8), "dim": 64, "depth": 6, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="spoken_written_digits", classes=(), epochs=30, batch_size=64, lr=1e-3, augmentation="none",
+            task="masked", modality="audio",
+        ),
+    ),
+    TowerSpec(
+        id="ast_audioset",
+        title="Audio Spectrogram Transformer, ViT-B, trained on AudioSet (Gong et al. 2021)",
+        library="transformers", repository="MIT/ast-finetuned-audioset-10-10-0.4593", kind="spectrogram",
+    ),
+    TowerSpec(
+        id="byt5_small",
+        title="Encoder of ByT5-small, multilingual, over UTF-8 bytes (Xue et al. 2022)",
+        library="transformers", repository="google/byt5-small", kind="bytes",
+    ),
+    TowerSpec(
+        id="mm_accelerometer_masked",
+        title="Small transformer for windows of a three-axis accelerometer, trained here to fill in hidden patches, without labels",
+        size={"shape": (3, 1, 256), "patch": (1, 16), "dim": 64, "depth": 4, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none", task="masked",
+            modality="accelerometer",
+        ),
+    ),
+    TowerSpec(
+        id="mm_gyroscope_masked",
+        title="Small transformer for windows of a three-axis gyroscope, trained here to fill in hidden patches, without labels",
+        size={"shape": (3, 1, 256), "patch": (1, 16), "dim": 64, "depth": 4, "heads": 4},
+        pretraining=TowerPretraining(
+            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none", task="masked",
+            modality="gyroscope",
         ),
     ),
     _never_trained("mm_random_shallow", (1, 1, 8), (1, 1), 32, 2),

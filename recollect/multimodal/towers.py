@@ -72,45 +72,51 @@ class FramesTower(Tower):
 
 
 class SpectrogramTower(Tower):
-    """The Audio Spectrogram Transformer of the transformers library; samples (1, mel bands, frames)."""
+    """The Audio Spectrogram Transformer of the transformers library; samples (frames, mel bands)."""
 
     def _size(self) -> tuple[int, int]:
         return int(self.network.config.hidden_size), len(self.network.layers)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Tokens; the library wants (N, frames, bands)."""
-        return self.network.embeddings(x.squeeze(1).transpose(1, 2))
+        """Tokens of the patches, behind class and distillation token."""
+        return self.network.embeddings(x)
 
     def layer(self, number: int, tokens: Tensor) -> Tensor:
         """Tokens after one layer."""
-        return self.network.layers[number](tokens)
+        found = self.network.layers[number](tokens)
+        return found[0] if isinstance(found, tuple) else found
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Mean of class and distillation token, as the library pools."""
         return (tokens[:, 0] + tokens[:, 1]) / 2
 
 
-class TextTower(Tower):
-    """An encoder of the BERT family from the transformers library; samples are token numbers (T,), 0 pads.
+class BytesTower(Tower):
+    """The encoder of a T5 model over UTF-8 bytes (ByT5) from the transformers library; samples are bytes (T,), 0 pads.
 
-    Attention runs over all places, padding included: a tower sees tokens only, not which of them are padding.
+    Attention runs over all places, padding included: layers see tokens only, not which of them are padding.
     """
 
+    SPECIAL = 3
+    """Numbers before that of byte 0."""
+
     def _size(self) -> tuple[int, int]:
-        return int(self.network.config.hidden_size), len(self.network.encoder.layer)
+        return int(self.network.config.d_model), len(self.network.block)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Tokens of numbers that a float row carries exactly."""
-        return self.network.embeddings(input_ids=x.round().long())
+        """Tokens of bytes that come as fractions of 255."""
+        values = (x * 255).round().long()
+        return self.network.embed_tokens(torch.where(values > 0, values + self.SPECIAL, 0))
 
     def layer(self, number: int, tokens: Tensor) -> Tensor:
-        """Tokens after one layer."""
-        found = self.network.encoder.layer[number](tokens)
-        return found[0] if isinstance(found, tuple) else found
+        """Tokens after one layer; places count by the bias that the first layer owns."""
+        attention = self.network.block[0].layer[0].SelfAttention
+        bias = attention.compute_bias(tokens.shape[1], tokens.shape[1], device=tokens.device)
+        return self.network.block[number](tokens, position_bias=bias)[0]
 
     def pool(self, tokens: Tensor) -> Tensor:
-        """The first token."""
-        return tokens[:, 0]
+        """The mean of the tokens: there is no class token."""
+        return tokens.mean(dim=1)
 
 
 class Standardised(nn.Module):

@@ -12,22 +12,23 @@ import torch
 from recollect.errors import RecollectError
 from recollect.extractors.weights import read_weights
 from recollect.multimodal.registry import TowerSpec, expected_shape, get_tower_spec, never_trained
-from recollect.multimodal.towers import FramesTower, SpectrogramTower, TextTower, Tower, random_tower
+from recollect.multimodal.towers import BytesTower, FramesTower, SpectrogramTower, Tower, random_tower
 from recollect.pretrained.registry import BackboneSpec
 from recollect.pretrained.weights import INFO, SUFFIXES, WEIGHTS, Located, bare_timm, read_backbone
 
-PREFIXES = ("audio_spectrogram_transformer.", "bert.")
+PREFIXES = ("", "audio_spectrogram_transformer.", "encoder.")
 """Under which published files may hold the bare network."""
+ALIASES = {"embed_tokens.weight": "shared.weight"}
 
 
 def bare_transformers(spec: TowerSpec) -> Any:
-    """The network of a model of the transformers library with random weights, of its published size.
+    """The network of AST or of the encoder of ByT5-small with random weights, of its published size.
 
     Raises:
         RecollectError: the library is not installed.
     """
     try:
-        from transformers import ASTConfig, ASTModel, BertConfig, BertModel
+        from transformers import ASTConfig, ASTModel, T5Config, T5EncoderModel
         from transformers.utils import logging
     except ImportError:
         raise RecollectError(
@@ -38,7 +39,9 @@ def bare_transformers(spec: TowerSpec) -> Any:
         torch.manual_seed(0)
         if spec.kind == "spectrogram":
             return ASTModel(ASTConfig(attn_implementation="eager"))
-        return BertModel(BertConfig(vocab_size=119547, attn_implementation="eager"), add_pooling_layer=False)
+        size = {"vocab_size": 384, "d_model": 1472, "d_kv": 64, "d_ff": 3584, "num_layers": 12, "num_heads": 6}
+        config = T5Config(**size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+        return T5EncoderModel(config).encoder
 
 
 def bare_network(spec: BackboneSpec) -> Any:
@@ -52,7 +55,7 @@ def bare_network(spec: BackboneSpec) -> Any:
 
 def _made(network: Any, spec: BackboneSpec, sha256: str, shape: Sequence[int]) -> Tower:
     if isinstance(spec, TowerSpec) and spec.kind:
-        return {"spectrogram": SpectrogramTower, "text": TextTower}[spec.kind](network, spec.id, sha256, shape)
+        return {"spectrogram": SpectrogramTower, "bytes": BytesTower}[spec.kind](network, spec.id, sha256, shape)
     if spec.embedded:
         return Tower(network, spec.id, sha256, spec.size["shape"])
     return (FramesTower if len(shape) == 4 else Tower)(network, spec.id, sha256, shape)
@@ -91,7 +94,8 @@ def published_tower(
     path, how = (local[0], "a local file") if local else _from_hub(spec, data_dir, offline)
     wanted = bare_transformers(spec).state_dict()
     found = read_weights(path)
-    kept = {key: found[own] for key in wanted for own in (key, *(p + key for p in PREFIXES)) if own in found}
+    names = {key: [*(prefix + key for prefix in PREFIXES), ALIASES.get(key, key)] for key in wanted}
+    kept = {key: found[own] for key, owns in names.items() for own in reversed(owns) if own in found}
     wrong = [k for k in wanted if k not in kept or kept[k].shape != wanted[k].shape]
     if wrong:
         raise RecollectError(
