@@ -78,7 +78,7 @@ _ALL = (
         title="Small ViT for 28x28 grey images, trained here on the ten classes of FashionMNIST, none of them a digit",
         size={"shape": (1, 28, 28), "patch": (7, 7), "dim": 64, "depth": 4, "heads": 4},
         pretraining=TowerPretraining(
-            dataset="fashion_mnist", classes=tuple(range(10)), epochs=5, batch_size=256, lr=2e-3, warmup_epochs=1,
+            dataset="fashion_mnist", classes=tuple(range(10)), epochs=3, batch_size=256, lr=2e-3, warmup_epochs=1,
             augmentation="none",
         ),
     ),
