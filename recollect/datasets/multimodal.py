@@ -57,8 +57,8 @@ AVE = DatasetSpec(
     files=(RemoteFile(ave.FOLDER, ()),),
     load=ave.load_ave,
     how_to_get=(
-        "follow https://github.com/YapengTian/AVE-ECCV18 to its archive AVE_Dataset.zip and unpack it there as the "
-        "folder AVE_Dataset, with AVE/*.mp4, Annotations.txt, trainSet.txt and testSet.txt in it"
+        "follow https://github.com/YapengTian/AVE-ECCV18 to its archive AVE_Dataset.zip and unpack it there as "
+        "the folder AVE_Dataset, with AVE/*.mp4, Annotations.txt, trainSet.txt and testSet.txt in it"
     ),
     licence="none stated; the videos belong to their owners",
     citation="Tian, Shi, Li, Duan, Xu, Audio-Visual Event Localization, ECCV (2018)",

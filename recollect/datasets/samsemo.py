@@ -13,7 +13,8 @@ Decisions [D]:
 - training and test halves are the official lists, the validation list is not used;
 - 8 pictures of 224 x 224 from the middles of equal parts of the scene; its sound (the wav file, else that of the
   video) as the Audio Spectrogram Transformer takes it, 10.24 s; the transcript as its first 256 bytes of UTF-8,
-  cut at a character, zeros behind: any tokenizer can be applied to it later. A scene may lack sound and transcript.
+  cut at a character, zeros behind: any tokenizer can be applied to it later. A scene may lack sound and
+  transcript.
 """
 
 import csv
