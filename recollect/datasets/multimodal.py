@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from recollect.datasets import official
+from recollect.datasets import ave, official, samsemo, uestc_mmea
 from recollect.datasets.spec import DatasetSpec, RemoteFile, packed_shape
 from recollect.datasets.spoken_written import ARCHIVE, MODALITIES, SPEAKERS, load_spoken_written
 
@@ -48,4 +48,56 @@ BY_SPEAKER = tuple(
     )
     for speaker, content in zip(SPEAKERS, _CONTENTS, strict=True)
 )
-MULTIMODAL = (SPOKEN_WRITTEN, *BY_SPEAKER)
+AVE = DatasetSpec(
+    name="ave",
+    title="AVE, audio-visual events",
+    n_classes=ave.N_CLASSES,
+    input_shape=packed_shape(ave.MODALITIES),
+    modalities=ave.MODALITIES,
+    files=(RemoteFile(ave.FOLDER, ()),),
+    load=ave.load_ave,
+    how_to_get=(
+        "follow https://github.com/YapengTian/AVE-ECCV18 to its archive AVE_Dataset.zip and unpack it there as "
+        "the folder AVE_Dataset, with AVE/*.mp4, Annotations.txt, trainSet.txt and testSet.txt in it"
+    ),
+    licence="none stated; the videos belong to their owners",
+    citation="Tian, Shi, Li, Duan, Xu, Audio-Visual Event Localization, ECCV (2018)",
+)
+UESTC_MMEA = DatasetSpec(
+    name="uestc_mmea",
+    title="UESTC-MMEA-CL, egocentric activities",
+    n_classes=uestc_mmea.N_CLASSES,
+    input_shape=packed_shape(uestc_mmea.MODALITIES),
+    modalities=uestc_mmea.MODALITIES,
+    files=(RemoteFile(uestc_mmea.FOLDER, ()),),
+    load=uestc_mmea.load_uestc_mmea,
+    how_to_get=(
+        "ask for it at https://ivipclab.github.io/publication_uestc-mmea-cl/mmea-cl/ and unpack it there as the "
+        "folder UESTC-MMEA-CL, with video, sensor, train.txt and test.txt in it"
+    ),
+    licence="educational and non-commercial use",
+    citation="Xu et al., Towards Continual Egocentric Activity Recognition, IEEE TMM 26 (2024)",
+)
+_SAMSEMO: dict[str, Any] = {
+    "n_classes": len(samsemo.EMOTIONS),
+    "input_shape": packed_shape(samsemo.MODALITIES),
+    "modalities": samsemo.MODALITIES,
+    "files": (RemoteFile(samsemo.FOLDER, ()),),
+    "how_to_get": (
+        "download data/*.zip and metadata from https://huggingface.co/datasets/SamsungNLP/SAMSEMO into the folder "
+        "SAMSEMO there"
+    ),
+    "licence": "see its page; the videos belong to their owners",
+    "citation": "Bujnowski et al., SAMSEMO, Interspeech (2024)",
+}
+SAMSEMO = DatasetSpec(name="samsemo", title="SAMSEMO, five languages", load=samsemo.load_samsemo, **_SAMSEMO)
+BY_LANGUAGE = tuple(
+    DatasetSpec(
+        name=f"samsemo_{language.lower()}",
+        title=f"SAMSEMO, {language}",
+        load=partial(samsemo.load_samsemo, languages=(language,)),
+        **_SAMSEMO,
+    )
+    for language in samsemo.LANGUAGES
+)
+MULTIMODAL = (SPOKEN_WRITTEN, *BY_SPEAKER, AVE, UESTC_MMEA, SAMSEMO, *BY_LANGUAGE)
