@@ -8,7 +8,9 @@ For a target modality m with tokens X_m (N, T_m, D_m) an expert e computes
     out_m = GELU(h_m + c_m) W_up,m                            (N, T_m, D_m)
 
 The modality-specific expert, an ablation, leaves c_m out. ``dense`` runs all experts on all samples in a few large
-products, ``routed`` every expert on the samples that chose it; they differ in rounding only.
+products, ``routed`` every expert on the samples that chose it. Their results differ in rounding only; but an expert
+that no sample of a batch chose has gradients of zero when dense and none when routed, and AdamW decays it in the first
+case alone. Per-sample gradients (EWC's Fisher information) exist for ``dense`` only.
 """
 
 from __future__ import annotations

@@ -207,6 +207,14 @@ def test_a_state_with_more_experts_is_put_back_with_its_frozen_ones():
     assert not any(new.frozen())
 
 
+def test_auto_routes_once_less_than_half_of_the_experts_run():
+    made = adapter(compute="auto")
+    assert made.compute == "dense"
+    made.grow(1, seeded())
+    assert made.compute == "routed"
+    assert adapter(compute="routed").compute == "routed"
+
+
 # Freezing ----------------------------------------------------------------------------------------
 
 
