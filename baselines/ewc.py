@@ -12,8 +12,8 @@ Deliberate deviations:
 - The gradient lam * F * (theta - anchor) is added to .grad in closed form instead of being traced by autograd.
 
 The Fisher estimator (``fisher``) averages over ``fisher_samples`` training images drawn without replacement:
-exact, empirical or batched, see :mod:`recollect.engine.fisher`. With ``buffer_size`` every step also replays stored
-samples (``er.py``), a combination that no paper has.
+exact, empirical or batched, see :mod:`recollect.engine.fisher`. With ``buffer_size`` every step also replays
+stored samples (``er.py``), a combination that no paper has.
 """
 
 from __future__ import annotations

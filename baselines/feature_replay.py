@@ -1,8 +1,10 @@
 """Generative replay in the space of frozen features (internal replay: van de Ven, Siegelmann, Tolias 2020).
 
-Deep generative replay (``generative_replay.py``) whose variational autoencoder models the pooled features of frozen
-transformers instead of the samples: side by side, zero where a modality is missing. Frozen features do not drift, so
-replayed ones train all that is learnt on top of them: projections, fusion and classifier. Adapters would stand below
+Deep generative replay (``generative_replay.py``) whose variational autoencoder models the pooled features of
+frozen
+transformers instead of the samples: side by side, zero where a modality is missing. Frozen features do not drift,
+so replayed ones train all that is learnt on top of them: projections, fusion and classifier. Adapters would stand
+below
 that point, replay could not reach them; settings with adapters are refused. Deliberate deviations from the source:
 a plain instead of a gated autoencoder, and Gaussian instead of Bernoulli outputs, as features are no intensities.
 """

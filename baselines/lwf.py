@@ -7,8 +7,8 @@ and the distillation runs over the outputs that were open when the teacher was m
 
 ``temperature_squared`` keeps the gradient's scale independent of T (Hinton et al. 2015); Avalanche and the
 authors' comparison code leave it out, so it is an option. ``weighting`` = ``share`` weights the two terms by
-1/t and 1 - 1/t as in van de Ven et al. 2022. With ``buffer_size`` every step also replays stored samples (``er.py``),
-a combination that no paper has; the distillation stays on the current ones.
+1/t and 1 - 1/t as in van de Ven et al. 2022. With ``buffer_size`` every step also replays stored samples
+(``er.py``), a combination that no paper has; the distillation stays on the current ones.
 """
 
 from __future__ import annotations

@@ -82,7 +82,9 @@ def measure() -> dict[str, dict[str, tuple[float, float]]]:
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for name, case in CASES.items():
         made = {kind: make_model(case, options) for kind, options in KINDS.items()}
-        rounds = [{kind: step(*pair) for kind, pair in made.items()} for _ in range(ROUNDS + 1)][1:]  # the first warms up
+        rounds = [{kind: step(*pair) for kind, pair in made.items()} for _ in range(ROUNDS + 1)][
+            1:
+        ]  # the first warms up
         found[name] = {
             kind: (
                 1e3 * statistics.median(times[kind] for times in rounds),

@@ -1,8 +1,10 @@
 """MMCL: cross-modality adapters with knowledge preservation (Chee, Hsu, Lee, ECAI 2025, arXiv 2511.06723).
 
-**A reconstruction of the published description**: neither the paper's text nor code of its authors was at hand, only
+**A reconstruction of the published description**: neither the paper's text nor code of its authors was at hand,
+only
 its abstract and a summary. What these fix: one frozen transformer per modality in blocks of a common number, a
-mixture-of-experts adapter per block that attends to the other modalities, freezing of the experts that earlier tasks
+mixture-of-experts adapter per block that attends to the other modalities, freezing of the experts that earlier
+tasks
 used, alignment of every modality with the joint representation, preservation of relations, distillation of logits
 with a weight that grows as sqrt(t). Every form and value beyond that is a decision of this project and a setting
 (docs/mmcl.md). At task t
@@ -14,7 +16,8 @@ with a weight that grows as sqrt(t). Every form and value beyond that is a decis
 2. Training of adapters, gates, projections, maps and classifier with AdamW.
 3. After it: experts whose mean gate weight over the last epoch is at least 1 / E are frozen for good.
 
-The classifier has all its columns from the start, those of classes to come are masked, as everywhere in this engine.
+The classifier has all its columns from the start, those of classes to come are masked, as everywhere in this
+engine.
 """
 
 from __future__ import annotations
@@ -57,8 +60,8 @@ class MMCL(Strategy):
     model: MMModel
 
     def __init__(
-        self, *, model: MMModel, setting: Setting, losses: LossOptions, freeze: Rule, freeze_threshold: float | None,
-        fresh_experts: int, lr_min: float, memory: Reservoir | None, replay_batch_size: int,
+        self, *, model: MMModel, setting: Setting, losses: LossOptions, freeze: Rule, freeze_threshold: float |
+        None, fresh_experts: int, lr_min: float, memory: Reservoir | None, replay_batch_size: int,
     ) -> None:  # fmt: skip
         inert = SGD([nn.Parameter(torch.zeros(1, device=setting.device))], lr=0.0)  # the phase brings its own
         super().__init__(**{**setting.arguments(model), "optimizer": inert})

@@ -192,7 +192,9 @@ class Plan:
         """All that determines the weights of a backbone, as JSON; a change of it makes them anew."""
         spec = get_tower_spec(wildcards.backbone)
         module = pretraining_module(spec)
-        return canonical_json({"backbone": asdict(spec), "code": pretraining_fingerprint(module) if module else ""})
+        return canonical_json(
+            {"backbone": asdict(spec), "code": pretraining_fingerprint(module) if module else ""}
+        )
 
     @cached_property
     def reference_code(self) -> str:

@@ -22,11 +22,11 @@ from recollect.config.signature import (
     dataclass_parameters,
 )
 from recollect.config.suite_backbones import check_backbone
-from recollect.config.suite_towers import check_towers
 from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_modalities import check_method, check_modalities
 from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table
+from recollect.config.suite_towers import check_towers
 from recollect.layout import METHOD_FOLDERS, MODEL_MODULES, ROOT, SETTINGS_FILE
 from recollect.multimodal.registry import get_tower_spec, never_trained, tower_names
 from recollect.scenarios.manifest import OPTIONS

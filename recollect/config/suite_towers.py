@@ -39,8 +39,8 @@ def check_towers(train: dict[str, Any], scenario: dict[str, Any], owner: str) ->
         )
     if not 1 <= train["mm_top_k"] <= train["mm_experts"]:
         raise ConfigError(
-            f"{where}: mm_top_k is {train['mm_top_k']} and there are {train['mm_experts']} experts: choose it between "
-            "1 and mm_experts"
+            f"{where}: mm_top_k is {train['mm_top_k']} and there are {train['mm_experts']} experts: choose it "
+            "between 1 and mm_experts"
         )
     for modality, spec in specs.items():
         wanted, shape = expected_shape(spec), modalities[modality]

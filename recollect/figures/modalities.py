@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 SIDE_MM = 85.0
 
 
-def modalities_figure(points: Mapping[str, Sequence[Sequence[float]]], silhouette: float | None, title: str) -> Figure:
+def modalities_figure(
+    points: Mapping[str, Sequence[Sequence[float]]], silhouette: float | None, title: str
+) -> Figure:
     """One cloud per space.
 
     Args:

@@ -1,7 +1,7 @@
 """The cross-modality adapter of one block: a mixture of experts that acts on all modalities together.
 
-    g = top-k of softmax(W_g u + b_g),   u = token means of all modalities side by side
-    Delta_m = s * sum over e of g_e out_m^e
+g = top-k of softmax(W_g u + b_g),   u = token means of all modalities side by side
+Delta_m = s * sum over e of g_e out_m^e
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class Adapter(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
         """As many experts as the state has; their tensors are loaded after this."""
         start = f"{prefix}experts."
-        stored = 1 + max((int(k[len(start) :].split(".")[0]) for k in state_dict if k.startswith(start)), default=-1)
+        stored = 1 + max(
+            (int(k[len(start) :].split(".")[0]) for k in state_dict if k.startswith(start)), default=-1
+        )
         self.grow(max(0, stored - len(self)), torch.Generator())
         del self.experts[stored:]
         super()._load_from_state_dict(state_dict, prefix, *arguments)

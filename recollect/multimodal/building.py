@@ -49,9 +49,7 @@ def make_towers(train: TrainSettings, layout: Layout, device: torch.device | str
             f"{', '.join(layout.names)}: name one for every modality, as modality=transformer"
         )
     located = {entry.partition("=")[0]: entry for entry in train.mm_towers}
-    return {
-        m.name: load_tower(_located(located[m.name]), m.name, m.shape, device) for m in layout.modalities
-    }
+    return {m.name: load_tower(_located(located[m.name]), m.name, m.shape, device) for m in layout.modalities}
 
 
 def _located(entry: str) -> str:

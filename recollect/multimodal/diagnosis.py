@@ -32,7 +32,7 @@ def represent_all(model: MMModel, images: Any) -> Representation:
 
 
 def silhouette(points: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw 1987) with Euclidean distances of points (n, d); clusters need two points each."""
+    """Mean silhouette (Rousseeuw 1987), Euclidean, of points (n, d); clusters need two points each."""
     squares = np.square(points).sum(axis=1)
     distance = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * points @ points.T, 0.0))
     names, sizes = np.unique(labels, return_counts=True)
@@ -58,7 +58,9 @@ def plane(points: np.ndarray) -> np.ndarray:
     """Principal components 1 and 2, (n, 2); the sign makes the largest loading positive."""
     centred = points - points.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = directions[:2] * np.sign(directions[:2][np.arange(2), np.abs(directions[:2]).argmax(axis=1)])[:, None]
+    directions = (
+        directions[:2] * np.sign(directions[:2][np.arange(2), np.abs(directions[:2]).argmax(axis=1)])[:, None]
+    )
     return centred @ directions.T
 
 
@@ -84,8 +86,8 @@ def diagnose(model: MMModel, teacher: MMModel | None, streams: Sequence[Any], *,
         last: whether it was the last task, after which points are kept for a picture.
 
     Returns:
-        ``silhouette`` of the modalities' clusters, ``routing_agreement`` by block with the model before the task on
-        samples of earlier tasks, and ``points``.
+        ``silhouette`` of the modalities' clusters, ``routing_agreement`` by block with the model before the task
+        on samples of earlier tasks, and ``points``.
     """
     parts = [represent_all(model, images) for images in streams]
     points, labels = modality_clusters(parts)

@@ -1,4 +1,4 @@
-"""MMEncoder: frozen transformers of different depth and width, advanced together in common blocks with adapters."""
+"""MMEncoder: frozen transformers of different depth and width, run in common blocks with adapters."""
 
 from __future__ import annotations
 

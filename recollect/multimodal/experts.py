@@ -8,9 +8,10 @@ For a target modality m with tokens X_m (N, T_m, D_m) an expert e computes
     out_m = GELU(h_m + c_m) W_up,m                            (N, T_m, D_m)
 
 The modality-specific expert, an ablation, leaves c_m out. ``dense`` runs all experts on all samples in a few large
-products, ``routed`` every expert on the samples that chose it. Their results differ in rounding only; but an expert
-that no sample of a batch chose has gradients of zero when dense and none when routed, and AdamW decays it in the first
-case alone. Per-sample gradients (EWC's Fisher information) exist for ``dense`` only.
+products, ``routed`` every expert on the samples that chose it. Their results differ in rounding only; but an
+expert
+that no sample of a batch chose has gradients of zero when dense and none when routed, and AdamW decays it in the
+first case alone. Per-sample gradients (EWC's Fisher information) exist for ``dense`` only.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Expert(nn.Module):
 
         self.down = nn.ParameterDict({name: drawn(dim, rank, fan_in=dim) for name, dim in dims.items()})
         up = {name: drawn(rank, dim, fan_in=rank) for name, dim in dims.items()}
-        self.up = nn.ParameterDict({n: nn.Parameter(torch.zeros_like(w)) if zero_init else w for n, w in up.items()})
+        self.up = nn.ParameterDict(
+            {n: nn.Parameter(torch.zeros_like(w)) if zero_init else w for n, w in up.items()}
+        )
         total = sum(dims.values())
         self.gate_row = drawn(total, fan_in=total)
         self.gate_bias = nn.Parameter(torch.zeros(()))

@@ -1,7 +1,7 @@
 """Training an embedded transformer for one modality: as a classifier, or by filling in hidden patches.
 
-Hidden patches (Xie et al., SimMIM, 2022): some patch embeddings are replaced by one learned vector, and a linear layer
-predicts the standardised values of those patches; mean squared error. No label is looked at.
+Hidden patches (Xie et al., SimMIM, 2022): some patch embeddings are replaced by one learned vector, and a linear
+layer predicts the standardised values of those patches; mean squared error. No label is looked at.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class TowerPretrainer(Pretrainer):
         if not self._fills_in:
             return nn.functional.cross_entropy(self.vit(x), y, label_smoothing=self.recipe.label_smoothing)
         n_patches = self.vit.tower.patch_embed.num_patches
-        hidden = torch.rand(len(x), n_patches, generator=draws).argsort(dim=1) < round(self.recipe.mask * n_patches)
+        hidden = torch.rand(len(x), n_patches, generator=draws).argsort(dim=1) < round(
+            self.recipe.mask * n_patches
+        )
         return self.vit(x, hidden)
 
     def _one_epoch(self) -> float:
@@ -135,7 +137,7 @@ class TowerPretrainer(Pretrainer):
 
     @torch.no_grad()
     def judged(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-        """On other samples: the share classified correctly, or the error of hidden patches in units of variance."""
+        """On other samples: share classified correctly, or error of hidden patches in units of variance."""
         self.vit.eval()
         tensors, labels = self._chosen(x, y)
         draws = torch.Generator().manual_seed(0)

@@ -57,7 +57,7 @@ def _never_trained(name: str, shape: Sequence[int], patch: Sequence[int], dim: i
 _ALL = (
     TowerSpec(
         id="mm_upper_digits",
-        title="Tiny transformer for upper halves of digits, trained here to fill in hidden patches, without labels",
+        title="Tiny transformer for upper halves of digits, trained here without labels",
         size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 32, "depth": 2, "heads": 4},
         pretraining=TowerPretraining(
             dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
@@ -66,7 +66,7 @@ _ALL = (
     ),
     TowerSpec(
         id="mm_lower_digits",
-        title="Tiny transformer for lower halves of digits, trained here to fill in hidden patches, without labels",
+        title="Tiny transformer for lower halves of digits, trained here without labels",
         size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 48, "depth": 3, "heads": 4},
         pretraining=TowerPretraining(
             dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
@@ -75,7 +75,7 @@ _ALL = (
     ),
     TowerSpec(
         id="mm_image_fashion",
-        title="Small ViT for 28x28 grey images, trained here on the ten classes of FashionMNIST, none of them a digit",
+        title="Small ViT for 28x28 grey images, trained here on FashionMNIST, no class of which is a digit",
         size={"shape": (1, 28, 28), "patch": (7, 7), "dim": 64, "depth": 4, "heads": 4},
         pretraining=TowerPretraining(
             dataset="fashion_mnist", classes=tuple(range(10)), epochs=3, batch_size=256, lr=2e-3, warmup_epochs=1,
@@ -84,7 +84,7 @@ _ALL = (
     ),
     TowerSpec(
         id="mm_audio_masked",
-        title="Small transformer for log-mel spectrograms, trained here to fill in hidden patches, without labels",
+        title="Small transformer for log-mel spectrograms, trained here without labels",
         size={"shape": (1, 40, 40), "patch": (8, 8), "dim": 64, "depth": 6, "heads": 4},
         pretraining=TowerPretraining(
             dataset="spoken_written_digits", classes=(), epochs=30, batch_size=64, lr=1e-3, augmentation="none",
@@ -103,19 +103,21 @@ _ALL = (
     ),
     TowerSpec(
         id="mm_accelerometer_masked",
-        title="Small transformer for windows of a three-axis accelerometer, trained here to fill in hidden patches, without labels",
+        title="Small transformer for windows of an accelerometer, trained here without labels",
         size={"shape": (3, 1, 256), "patch": (1, 16), "dim": 64, "depth": 4, "heads": 4},
         pretraining=TowerPretraining(
-            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none", task="masked",
+            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none",
+            task="masked",
             modality="accelerometer",
         ),
     ),
     TowerSpec(
         id="mm_gyroscope_masked",
-        title="Small transformer for windows of a three-axis gyroscope, trained here to fill in hidden patches, without labels",
+        title="Small transformer for windows of a gyroscope, trained here without labels",
         size={"shape": (3, 1, 256), "patch": (1, 16), "dim": 64, "depth": 4, "heads": 4},
         pretraining=TowerPretraining(
-            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none", task="masked",
+            dataset="uestc_mmea", classes=(), epochs=50, batch_size=64, lr=1e-3, augmentation="none",
+            task="masked",
             modality="gyroscope",
         ),
     ),
@@ -152,7 +154,9 @@ def pretraining_module(spec: BackboneSpec) -> str:
     """The module whose code determines the weights; empty for published ones."""
     if not spec.embedded:
         return ""
-    return "recollect.multimodal.pretraining" if isinstance(spec, TowerSpec) else "recollect.pretrained.pretraining"
+    return (
+        "recollect.multimodal.pretraining" if isinstance(spec, TowerSpec) else "recollect.pretrained.pretraining"
+    )
 
 
 def tower_names(entries: Sequence[str]) -> dict[str, str]:

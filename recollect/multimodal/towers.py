@@ -92,7 +92,7 @@ class SpectrogramTower(Tower):
 
 
 class BytesTower(Tower):
-    """The encoder of a T5 model over UTF-8 bytes (ByT5) from the transformers library; samples are bytes (T,), 0 pads.
+    """The encoder of a T5 model over UTF-8 bytes (ByT5) from transformers; samples are bytes (T,), 0 pads.
 
     Attention runs over all places, padding included: layers see tokens only, not which of them are padding.
     """

@@ -72,8 +72,8 @@ def check_shape(spec: BackboneSpec, modality: str, shape: Sequence[int]) -> None
     )
     if not fits:
         raise RecollectError(
-            f"transformer {spec.id} takes samples of shape {wanted}, modality {modality} has {tuple(shape)}: choose "
-            "another transformer in mm_towers"
+            f"transformer {spec.id} takes samples of shape {wanted}, modality {modality} has {tuple(shape)}: "
+            "choose another transformer in mm_towers"
         )
 
 
@@ -99,8 +99,8 @@ def published_tower(
     wrong = [k for k in wanted if k not in kept or kept[k].shape != wanted[k].shape]
     if wrong:
         raise RecollectError(
-            f"{path} does not hold the weights of {spec.id}, {wrong[0]} is missing or of another shape: replace it "
-            "by the published file"
+            f"{path} does not hold the weights of {spec.id}, {wrong[0]} is missing or of another shape: replace "
+            "it by the published file"
         )
     return {key: kept[key] for key in sorted(kept)}, {"how": how, "file": path.name}
 
@@ -116,8 +116,8 @@ def _from_hub(spec: TowerSpec, data_dir: Path, offline: bool) -> tuple[Path, str
         except Exception:  # whatever the hub's client raises, the file is not there
             continue
     raise RecollectError(
-        f"weights of transformer {spec.id} are missing: take model.safetensors of {spec.repository} on the Hugging "
-        f"Face hub and put it there as {data_dir / 'weights' / spec.id}.safetensors"
+        f"weights of transformer {spec.id} are missing: take model.safetensors of {spec.repository} on the "
+        f"Hugging Face hub and put it there as {data_dir / 'weights' / spec.id}.safetensors"
     )
 
 
@@ -137,21 +137,24 @@ def load_tower(name: str, modality: str, shape: Sequence[int], device: torch.dev
     spec = get_tower_spec(plain)
     check_shape(spec, modality, shape)
     if spec.embedded and "shape" not in spec.size:
-        raise RecollectError(f"backbone {plain} is no tower of an encoder: choose one of recollect/multimodal/registry")
+        raise RecollectError(
+            f"backbone {plain} is no tower of an encoder: choose one of recollect/multimodal/registry"
+        )
     network, sha256 = bare_network(spec), ""
     if not never_trained(spec):
         folder = name.folder if isinstance(name, Located) else Path("results") / "backbones" / plain
         weights, sha256 = read_backbone(folder, plain)
         if not sha256.startswith(wanted):
             raise RecollectError(
-                f"{folder} holds weights {sha256[:16]} of {plain}, asked for are {wanted}: it was made anew since, "
+                f"{folder} holds weights {sha256[:16]} of {plain}, asked for are {wanted}: it was made anew "
+                f"since, "
                 "train again"
             )
         try:
             network.load_state_dict(weights)
         except RuntimeError:
             raise RecollectError(
-                f"{folder / WEIGHTS} holds the weights of another network than {plain}: delete {folder / INFO} and "
-                "make it again"
+                f"{folder / WEIGHTS} holds the weights of another network than {plain}: delete {folder / INFO} "
+                "and make it again"
             ) from None
     return _made(network.to(device), spec, sha256, shape)

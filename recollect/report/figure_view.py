@@ -20,7 +20,10 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "distances": ("Distances per task", "Heat maps of distances of samples to images, task by task over training"),
     "samples": ("Samples after every task", "Generated images, a row of samples of each task after every task"),
     "reconstructions": ("Reconstructions", "Images beside what the model makes of them"),
-    "experts": ("Experts", "Heat maps, one per block, of how much every task uses every expert, and routing agreement"),
+    "experts": (
+        "Experts",
+        "Heat maps, one per block, of how much every task uses every expert, and routing agreement",
+    ),
     "modalities": ("Clusters of the modalities", "Points of unimodal and joint representations in a plane"),
     "latents": ("Latent space", "Points of the shared latent space, coloured by task"),
 }

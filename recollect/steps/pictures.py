@@ -1,4 +1,4 @@
-"""Pictures: stored models of a generative run are sampled, and drawn; and what methods tell of themselves is drawn."""
+"""Pictures: stored models of a generative run are sampled, and drawn; methods that tell of themselves, too."""
 
 from __future__ import annotations
 

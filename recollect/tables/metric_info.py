@@ -184,7 +184,8 @@ _ALL = (
         "up",
         1,
         100.0,
-        "share of test samples of earlier tasks that go to the same experts after a task as before it; mean over tasks"
+        "share of test samples of earlier tasks that go to the same experts after a task as before it; mean over "
+        "tasks"
         " from the second on and blocks.",
     ),
     MetricInfo("it_per_s", "Speed", "it/s", "up", 1, 1.0, "training iterations / training seconds of one run."),

@@ -10,7 +10,8 @@ import torch
 
 TOWERS = ["a=mm_random_shallow", "b=mm_random_deep"]
 MODEL = {
-    "model": "mm_encoder", "mm_towers": TOWERS, "width": 32, "mm_rank": 8, "mm_scale": 1.0, "batch_size": 32, "lr": 3e-3,
+    "model": "mm_encoder", "mm_towers": TOWERS, "width": 32, "mm_rank": 8, "mm_scale": 1.0, "batch_size": 32,
+    "lr": 3e-3,
 }  # fmt: skip
 
 
@@ -23,7 +24,9 @@ class Paired:
 
         return Layout([Modality("a", (1, 1, 8)), Modality("b", (1, 1, 12))])
 
-    def rows(self, n_tasks: int, per_class: int, seed: int, missing: float = 0.0) -> tuple[torch.Tensor, np.ndarray]:
+    def rows(
+        self, n_tasks: int, per_class: int, seed: int, missing: float = 0.0
+    ) -> tuple[torch.Tensor, np.ndarray]:
         """Packed rows (N, 1, 1, P) and labels."""
         patterns = np.random.default_rng(77)
         rng = np.random.default_rng(seed)
@@ -89,8 +92,8 @@ class Paired:
             "code": "0",
         }
         return Kept(
-            Plan(spec, save_every_s, tuple(streams)), seed, benchmark, benchmark.input_shape, folder, "split", ["data"],
-            layout=benchmark.layout, bytes_suffice=False,
+            Plan(spec, save_every_s, tuple(streams)), seed, benchmark, benchmark.input_shape, folder, "split",
+            ["data"], layout=benchmark.layout, bytes_suffice=False,
         )  # fmt: skip
 
     def accuracy(self, benchmark: Any, folder: Any) -> np.ndarray:
@@ -110,4 +113,3 @@ def paired() -> Paired:
 
     use_deterministic_algorithms(1)
     return Paired()
-

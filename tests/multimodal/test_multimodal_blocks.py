@@ -23,11 +23,13 @@ def seeded(seed=0):
 
 def test_twelve_twelve_and_four_layers_make_four_blocks_of_three_three_and_one():
     found = common_blocks({"video": 12, "audio": 12, "imu": 4})
-    assert found["video"] == found["audio"] == [range(0, 3), range(3, 6), range(6, 9), range(9, 12)]
-    assert found["imu"] == [range(0, 1), range(1, 2), range(2, 3), range(3, 4)]
+    assert found["video"] == found["audio"] == [range(3), range(3, 6), range(6, 9), range(9, 12)]
+    assert found["imu"] == [range(1), range(1, 2), range(2, 3), range(3, 4)]
 
 
-@pytest.mark.parametrize(("depth", "blocks", "sizes"), [(7, 3, [2, 2, 3]), (8, 3, [2, 3, 3]), (4, 4, [1, 1, 1, 1])])
+@pytest.mark.parametrize(
+    ("depth", "blocks", "sizes"), [(7, 3, [2, 2, 3]), (8, 3, [2, 3, 3]), (4, 4, [1, 1, 1, 1])]
+)
 def test_the_surplus_goes_to_the_last_blocks(depth, blocks, sizes):
     assert [len(b) for b in spread(depth, blocks)] == sizes
     assert [len(b) for b in spread(depth, blocks, "first")] == sizes[::-1]
@@ -81,7 +83,7 @@ def test_more_experts_than_exist_are_refused(experts, top_k):
 
 
 def test_attention_by_hand():
-    """Rank 1: one token of the target attends to two of the other, with logits 2 ln 2 and 0: weights 4/5 and 1/5."""
+    """Rank 1: one token attends to two of the other modality, with logits 2 ln 2 and 0: weights 4/5, 1/5."""
     h = {"a": torch.tensor([[[2.0]]]), "b": torch.tensor([[[math.log(2)], [0.0]]])}
     here = {"a": torch.tensor([True]), "b": torch.tensor([True])}
     torch.testing.assert_close(others(h, here, "a", 1), torch.tensor([[[0.8 * math.log(2)]]]))
@@ -142,7 +144,9 @@ def test_both_ways_have_the_same_gradients():
         experts, tokens, present, weights = case()
         weights.requires_grad_(True)
         sum(x.square().sum() for x in compute(experts, tokens, present, weights, True).values()).backward()
-        grads.append([weights.grad * (weights > 0), *(p.grad for e in experts for p in (*e.down.values(), *e.up.values()))])
+        grads.append(
+            [weights.grad * (weights > 0), *(p.grad for e in experts for p in (*e.down.values(), *e.up.values()))]
+        )
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 

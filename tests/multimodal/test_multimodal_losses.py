@@ -111,6 +111,8 @@ def test_a_modality_that_nobody_has_gives_no_term_and_no_nan():
 
 
 def test_distillation_grows_with_the_root_of_the_task_number():
-    assert [LossOptions(distill_weight=2.0).distillation_weight(t) ** 2 for t in range(3)] == pytest.approx([4, 8, 12])
+    assert [LossOptions(distill_weight=2.0).distillation_weight(t) ** 2 for t in range(3)] == pytest.approx(
+        [4, 8, 12]
+    )
     assert LossOptions(count_from=0).distillation_weight(1) == 1.0
     assert LossOptions(grows=False).distillation_weight(7) == 1.0

@@ -103,7 +103,7 @@ def test_frozen_experts_stay_bit_for_bit_and_fresh_ones_come(paired, benchmark, 
     moved = [k for k in after[0] if ".experts." not in k and not torch.equal(after[0][k], after[2][k])]
     assert any(k.startswith("encoder.projections") for k in moved)
     history = record["notes"]["experts"]
-    assert [sum(task["fresh"]) for task in history][0] == 0
+    assert sum(history[0]["fresh"]) == 0
     assert sum(sum(task["fresh"]) for task in history) > 0
     one = sum(p.numel() for p in runner.strategy.model.adapters()[0].each()[0].parameters())
     assert [task["parameters_added"] for task in history] == [one * sum(task["fresh"]) for task in history]
@@ -134,7 +134,9 @@ def test_a_modality_absent_from_a_whole_task_is_told_and_trains(paired, tmp_path
     assert [task["absent"] for task in record["notes"]["experts"]] == [["b"]] * 3
 
 
-@pytest.mark.parametrize("hyper", [{"align": "standard"}, {"align": "none"}, {"preserve_weight": 0.0}, {"distill_weight": 0.0}])
+@pytest.mark.parametrize(
+    "hyper", [{"align": "standard"}, {"align": "none"}, {"preserve_weight": 0.0}, {"distill_weight": 0.0}]
+)
 def test_ablations_train(paired, benchmark, tmp_path, hyper):
     runner, record = run(paired, benchmark, tmp_path, hyper, mm_compute="routed")
     assert record["status"] == "ok"

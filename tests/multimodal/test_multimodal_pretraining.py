@@ -28,7 +28,7 @@ CLASSES = replace(
 
 
 def striped(n=96, seed=0):
-    """Bytes (n, 1, 4, 8) that repeat to the right, so that hidden patches follow from the others; three classes."""
+    """Bytes (n, 1, 4, 8) that repeat to the right: hidden patches follow from the others; 3 classes."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 3, n)
     column = np.array([[30, 30, 200, 200], [200, 30, 200, 30], [30, 200, 200, 30]])[y]
@@ -144,7 +144,12 @@ def test_a_run_knows_the_weights_of_its_towers_by_hash(tmp_path):
     assert upper.folder == folder
 
 
-TRAIN = {"model": "mm_encoder", "mm_towers": ["upper=mm_upper_digits", "lower=mm_lower_digits"], "mm_top_k": 2, "mm_experts": 4}
+TRAIN = {
+    "model": "mm_encoder",
+    "mm_towers": ["upper=mm_upper_digits", "lower=mm_lower_digits"],
+    "mm_top_k": 2,
+    "mm_experts": 4,
+}
 DIGITS = {"id": "digits_views5", "datasets": ["digits_views"], "protocol": "class-incremental"}
 
 

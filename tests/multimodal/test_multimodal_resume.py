@@ -1,4 +1,4 @@
-"""Killed at any step and resumed, every method on the multimodal encoder ends bit for bit as if nothing had happened."""
+"""Killed at any step and resumed, every method on the multimodal encoder ends as if nothing had happened."""
 
 import random
 
@@ -19,7 +19,9 @@ METHODS = {
     "derpp": ("derpp", {"buffer_size": 6, "replay_batch_size": 3}, {"optimizer": "adam"}),
     "cope": ("cope", {"features": 8, "per_class": 3}, {}),
     "cope without memory": ("cope", {"features": 8, "per_class": 0}, {}),
-    "feature_replay": ("feature_replay", {"vae_latent": 2, "vae_width": 6}, {"optimizer": "adam", "mm_adapter": "none"}),
+    "feature_replay": (
+        "feature_replay", {"vae_latent": 2, "vae_width": 6}, {"optimizer": "adam", "mm_adapter": "none"}
+    ),
 }  # fmt: skip
 
 
