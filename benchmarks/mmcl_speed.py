@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-ROUNDS = 7
+ROUNDS = 5
 BATCH = 32
 PLAIN = "plain modality-specific"
 KINDS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ SMALL = Case(
 LARGE = Case(
     {"shape": (1, 128, 64), "patch": (16, 16), "dim": 768, "depth": 4, "heads": 12},
     {"shape": (3, 96, 96), "patch": (16, 16), "dim": 768, "depth": 4, "heads": 12},
-    rank=32, batch=8,
+    rank=32, batch=2,
 )  # fmt: skip
 CASES = {"spoken and written digits": SMALL, "4 layers of ViT-B each": LARGE}
 
