@@ -38,7 +38,7 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.multimodal.building import make_model
-from recollect.multimodal.diagnosis import BLOCK, diagnose
+from recollect.multimodal.diagnosis import diagnose, in_blocks
 from recollect.multimodal.encoder import Representation
 from recollect.multimodal.freezing import Rule, Usage, fresh_needed
 from recollect.multimodal.losses import alignment_loss, preservation_loss, standard_contrastive_loss
@@ -115,8 +115,7 @@ class MMCL(Strategy):
     def _remember(self, images: Any) -> list[str]:
         """Offer every sample of the task to the memory once; the modalities that all of them lack."""
         seen: set[str] = set()
-        for rows in torch.arange(len(images), device=self.device).split(BLOCK):
-            x = images.gather(rows)
+        for rows, x in in_blocks(self.model, images):
             present = self.model.samples(x).present
             seen |= {name for name, flags in present.items() if bool(flags.any())}
             if self.memory is not None:

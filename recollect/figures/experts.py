@@ -41,7 +41,8 @@ def experts_figure(history: Sequence[dict[str, Any]], agreement: Sequence[Sequen
     columns = min(MOST_IN_A_ROW, len(usage))
     rows = -(-len(usage) // columns)
     figure = new_figure(ROW_MM * rows + CURVE_MM, PAGE_MM)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[ROW_MM * rows, CURVE_MM])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[ROW_MM * rows, CURVE_MM])
+    upper, lower = parts
     panels = upper.subplots(rows, columns, squeeze=False)
     image = None
     for place, panel in enumerate(panels.flat):

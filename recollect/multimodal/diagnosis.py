@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,22 @@ from recollect.multimodal.encoder import Representation
 from recollect.multimodal.gate import agreement
 from recollect.multimodal.model import MMModel
 
-BLOCK = 250
-"""Samples that go through a model at once."""
+BLOCK, BLOCK_NUMBERS = 250, 1 << 24
+"""Samples that go through a model at once: so many, or fewer large ones."""
 POINTS = 120
 """Samples whose representations are drawn."""
 
 
+def in_blocks(model: MMModel, images: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    """(positions, rows) of all samples of a task, as many at once as go through a model."""
+    block = max(1, min(BLOCK, BLOCK_NUMBERS // model.layout.size))
+    for index in torch.arange(len(images), device=images.device).split(block):
+        yield index, images.gather(index)
+
+
 def represent_all(model: MMModel, images: Any) -> Representation:
     """Representations of all samples of a task, (n, d) each."""
-    index = torch.arange(len(images), device=images.device)
-    parts = [model.represent(images.gather(rows)) for rows in index.split(BLOCK)]
+    parts = [model.represent(rows) for _, rows in in_blocks(model, images)]
     return Representation(
         {name: torch.cat([p.unimodal[name] for p in parts]) for name in parts[0].unimodal},
         torch.cat([p.joint for p in parts]),
