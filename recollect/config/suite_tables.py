@@ -8,6 +8,7 @@ from typing import Any
 
 from recollect.config.published import Published
 from recollect.config.schema import ConfigError, origin, suggestion
+from recollect.config.suite_methods import methods_on
 
 Config = Mapping[str, Any]
 
@@ -36,12 +37,30 @@ def check_tables(config: Config, files: Sequence[Path]) -> None:
                 if value not in allowed:
                     where = origin(["tables", i, key, j], files)
                     raise ConfigError(f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}")
-        methods = table.get("methods", config["methods"])
+        _, methods = _shown(table, config)
+        _check_pairs(i, table, config, files)
         if table.get("reference") not in (None, *methods):
             where = origin(["tables", i, "reference"], files)
             hint = suggestion(table["reference"], methods)
             raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
         _check_agreement(i, table, files)
+
+
+def _shown(table: Config, config: Config) -> tuple[list[str], list[str]]:
+    """Scenarios and methods of a table; what it does not say is the suite's."""
+    scenarios = table.get("scenarios", config["shared_scenarios"])
+    return scenarios, table.get("methods", methods_on(config, scenarios))
+
+
+def _check_pairs(i: int, table: Config, config: Config, files: Sequence[Path]) -> None:
+    for scenario in _shown(table, config)[0]:
+        for method in table.get("methods", []):
+            if (scenario, method) not in config["pairs"]:
+                where = origin(["tables", i], files)
+                raise ConfigError(
+                    f"tables[{i}] in {where} shows {method} on {scenario}, which the suite does not run: it runs "
+                    f"{', '.join(methods_on(config, [scenario]))} there"
+                )
 
 
 def check_published(
@@ -64,7 +83,7 @@ def check_published(
         where = f"tables[{i}].published in {origin(['tables', i, 'published'], files)}"
         try:
             published.check(table["published"], methods, scenarios)
-            for scenario in table.get("scenarios", config["scenarios"]):
+            for scenario in _shown(table, config)[0]:
                 there = sorted({cell.metric for cell in published.cells(table["published"], scenario)})
                 if not set(there) & set(table["metrics"]):
                     raise ConfigError(f"for {scenario} there is only {', '.join(there)}: add one to the metrics")
@@ -97,8 +116,8 @@ def complete_table(
         published: all published numbers.
     """
     wanted = table.get("makes")
-    methods = [m for m in table.get("methods", config["methods"]) if wanted in (None, makes(m))]
-    scenarios = table.get("scenarios", config["scenarios"])
+    scenarios, shown = _shown(table, config)
+    methods = [m for m in shown if wanted in (None, makes(m))]
     complete = {
         "reference": None,
         "note": "",

@@ -12,8 +12,8 @@ from recollect.config.published import Published
 from recollect.errors import RecollectError
 from recollect.files import canonical_json, sha256_text
 from recollect.provenance.fingerprint import step_fingerprint
-from recollect.steps.collect import expected
 from recollect.steps.places import Places
+from recollect.steps.suite_pairs import expected
 from recollect.steps.unchanged import Stamps
 from recollect.tables import build_table, table_paths, write_table
 
