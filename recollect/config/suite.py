@@ -25,7 +25,7 @@ from recollect.config.suite_backbones import check_backbone
 from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_methods import Pair, spread
 from recollect.config.suite_robustness import check_robustness
-from recollect.config.suite_tables import check_published, check_tables, complete_table
+from recollect.config.suite_tables import check_published, check_tables, complete_table, is_left_out
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
 from recollect.scenarios.manifest import OPTIONS
 
@@ -69,7 +69,7 @@ class Suite:
         suite._check_overrides()
         suite._check_extractors()
         check_robustness(suite._spread, suite.files, suite.scenario, suite.makes)
-        check_tables(suite._spread, suite.files)
+        check_tables(suite._spread, suite.files, suite._scenarios)
         if suite._published is not None:
             check_published(suite._spread, suite.files, suite._published, suite._methods, suite._scenarios)
         return suite
@@ -285,7 +285,7 @@ class Suite:
 
     def tables(self) -> list[dict[str, Any]]:
         """Table declarations, completed with the suite's scenarios, methods and labels."""
-        tables = self.config["tables"]
+        tables = [t for t in self.config["tables"] if not is_left_out(t, self._spread, self._scenarios)]
         complete = [complete_table(t, self._spread, self.label, self.makes, self._published) for t in tables]
         # One that is for answers or images only, in a suite without such methods, has no rows.
         return [table for table in complete if table["methods"]]

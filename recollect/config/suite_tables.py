@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,23 @@ from recollect.config.suite_methods import methods_on
 Config = Mapping[str, Any]
 
 
-def check_tables(config: Config, files: Sequence[Path]) -> None:
+def is_left_out(table: Config, config: Config, scenarios: Collection[str]) -> bool:
+    """Whether a table shows scenarios alone that there are (``scenarios``) and that this suite does not run.
+
+    So it is when the command line takes away methods that had a scenario of their own.
+    """
+    wanted = table.get("scenarios", [])
+    return bool(wanted) and all(name in scenarios and name not in config["scenarios"] for name in wanted)
+
+
+def check_tables(config: Config, files: Sequence[Path], scenarios: Collection[str] = ()) -> None:
     """Check that tables have files of their own and name only what the suite runs.
+
+    Args:
+        config: the suite.
+        files: where it was read from.
+        scenarios: all there are; a table of those alone that the suite does not run is left out, see
+            :func:`is_left_out`.
 
     Raises:
         ConfigError: naming the table's key, the file and what is allowed.
@@ -32,6 +47,8 @@ def check_tables(config: Config, files: Sequence[Path]) -> None:
         if table["id"] in ids[:i]:
             where = origin(["tables", i, "id"], files)
             raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
+        if is_left_out(table, config, scenarios):
+            continue
         for key, allowed in known.items():
             for j, value in enumerate(table.get(key, [])):
                 if value not in allowed:
@@ -78,7 +95,7 @@ def check_published(
         ConfigError: an unknown paper, or one without numbers for a table; a mapping that is wrong.
     """
     for i, table in enumerate(config["tables"]):
-        if "published" not in table:
+        if "published" not in table or is_left_out(table, config, scenarios):
             continue
         where = f"tables[{i}].published in {origin(['tables', i, 'published'], files)}"
         try:

@@ -33,6 +33,14 @@ def test_a_suite_resolves_and_its_tables_show_what_ran(load):
     assert (second["scenarios"], second["methods"]) == (["split_digits"], ["er"])
 
 
+def test_a_table_of_scenarios_that_are_not_run_is_left_out(load):
+    """`--config methods=[...]` takes away methods with a scenario of their own; their table goes with them."""
+    suite = load(methods=["naive", "derpp"])
+    assert [table["id"] for table in load().tables()] == ["accuracy", "generation", "cost", "pretrained"]
+    assert [table["id"] for table in suite.tables()] == ["accuracy", "cost"]
+    assert suite.scenarios == ["split_digits"]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -40,6 +48,8 @@ def test_a_suite_resolves_and_its_tables_show_what_ran(load):
         ({"methods": ["naive", {"split_digit": ["er"]}]}, "unknown scenario 'split_digit'"),
         ({"methods": ["naive", {"split_digits": ["err"]}]}, "unknown method 'err'"),
         ({"methods": ["naive", {"split_digits": []}]}, "methods[1]"),
+        ({"tables": [{**TABLE, "scenarios": ["split_digit"]}]}, "did you mean 'split_digits'?"),
+        ({"tables": [{**TABLE, "scenarios": ["split_digits", "split_mnist"]}]}, "has 'split_mnist'"),
         (
             {"methods": ["naive", {"digits_dir5": ["er"]}], "tables": [{**TABLE, "methods": ["er"]}]},
             "shows er on split_digits, which the suite does not run: it runs naive there",
