@@ -112,6 +112,9 @@ def _check_agreement(i: int, table: Config, files: Sequence[Path]) -> None:
     where = f"tables[{i}].agreement in {origin(['tables', i, 'agreement'], files)}"
     if table.get("agreement") and "published" not in table:
         raise ConfigError(f"{where} means nothing without published numbers: add published")
+    if "differs" in table and "published" not in table:
+        where = f"tables[{i}].differs in {origin(['tables', i, 'differs'], files)}"
+        raise ConfigError(f"{where} means nothing without published numbers: add published")
     metrics = [metric.partition("@")[0] for metric in table["metrics"]]
     for name in table.get("agreement", {}):
         if name not in metrics:

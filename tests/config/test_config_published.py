@@ -237,6 +237,8 @@ def test_thresholds_need_something_to_compare_with():
         "tables": [{"id": "t", "title": "T", "metrics": ["bwt"], "agreement": {"bwt": 0.1}}],
     }  # fmt: skip
     assert "means nothing without published numbers" in refused(check_tables, config, [])
+    config["tables"][0] = {"id": "t", "title": "T", "metrics": ["bwt"], "differs": "schedule"}
+    assert "tables[0].differs" in refused(check_tables, config, [])
 
 
 # What ships -------------------------------------------------------------------------------------------
