@@ -11,19 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from recollect.engine.one_pass import in_one_pass
 from recollect.engine.reservoir import Reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
-
-
-def has_batch_statistics(model: nn.Module) -> bool:
-    """Whether an image's output depends on the other images of its batch."""
-    return any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
 class DERpp(Strategy):
@@ -38,19 +32,13 @@ class DERpp(Strategy):
         self.replayed: list[tuple[Tensor, ...]] = []
 
     def forward(self) -> Tensor:
-        """Logits of the current batch; the replayed ones come from the same pass where none can tell.
-
-        Batch statistics would mix the three batches, so a model that has them sees each on its own.
-        """
+        """Logits of the current batch; the replayed ones come from the same pass where none can tell."""
         self.replayed = []
         if not self.is_training or not len(self.buffer):
             return super().forward()
         draws = [self.buffer.draw(self.replay_batch_size) for _ in range(2 if self.beta else 1)]
         batches = [self.mb_x, *(draw[0] for draw in draws)]
-        if has_batch_statistics(self.model):
-            outputs = [self.model(x) for x in batches]
-        else:
-            outputs = list(self.model(torch.cat(batches)).split([len(x) for x in batches]))
+        outputs = in_one_pass(self.model, batches)
         self.replayed = [(output, *draw) for output, draw in zip(outputs[1:], draws, strict=True)]
         return outputs[0]
 

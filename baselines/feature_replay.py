@@ -33,13 +33,13 @@ class FeatureVAE(VAE):
         super().__init__(input_shape=(size,), latent=latent, width=width)
         self.deviation = deviation
 
-    def loss(self, x: Tensor) -> Tensor:
-        """Negative evidence lower bound up to a constant, mean over the batch; x (B, size)."""
+    def losses(self, x: Tensor) -> Tensor:
+        """Negative evidence lower bound of every vector up to a constant, (B,); x (B, size)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         z = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-        reconstruction = (self.decoder(z) - x).square().sum() / (2 * self.deviation**2)
-        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
-        return (reconstruction + divergence) / len(x)
+        reconstruction = (self.decoder(z) - x).square().sum(1) / (2 * self.deviation**2)
+        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
+        return reconstruction + divergence
 
     @torch.no_grad()
     def sample(self, n: int, device: torch.device) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from recollect.engine.one_pass import in_one_pass
 from recollect.engine.optimizers import Adam
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
@@ -36,6 +37,7 @@ class GenerativeReplay(Strategy):
         self.old_solver: nn.Module | None = None
         self.old_seen: list[int] = []
         self.tasks_learned = 0
+        self.replayed: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     @torch.no_grad()
     def replay(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,21 +49,32 @@ class GenerativeReplay(Strategy):
         y = classes[self.old_solver(x)[:, classes].argmax(1)]
         return x, y, self.outputs.first_task()[y]
 
+    def forward(self) -> Tensor:
+        """The solver's logits of the current batch; those of the replayed one come from the same pass."""
+        self.replayed = None
+        if not self.is_training or self.old_vae is None:
+            return super().forward()
+        x, y, task = self.replay(len(self.mb_x))
+        current, replayed = in_one_pass(self.model, [self.mb_x, x])
+        self.replayed = (replayed, x, y, task)
+        return current
+
     def training_loss(self) -> Tensor:
         """The solver's loss; the generator makes its own step on the same batches."""
-        loss = super().training_loss()
+        loss, images = super().training_loss(), None
         share = 1 / (self.tasks_learned + 1)
-        replayed = None
-        if self.old_vae is not None:
-            replayed, y, task = self.replay(len(self.mb_x))
-            loss = share * loss + (1 - share) * self.classification_loss(self.model(replayed), y, task)
-        generator_loss = self._generator_step(self.mb_x, replayed, share)
+        if self.replayed is not None:
+            logits, images, y, task = self.replayed
+            loss = share * loss + (1 - share) * self.classification_loss(logits, y, task)
+        generator_loss = self._generator_step(self.mb_x, images, share)
         return loss + 0 * generator_loss  # so that a generator that diverges is noticed
 
     def _generator_step(self, x: Tensor, replayed: Tensor | None, share: float) -> Tensor:
-        loss = self.vae.loss(x)
-        if replayed is not None:
-            loss = share * loss + (1 - share) * self.vae.loss(replayed)
+        if replayed is None:
+            loss = self.vae.loss(x)
+        else:  # no image's loss depends on the others: one pass
+            current, old = self.vae.losses(torch.cat([x, replayed])).split([len(x), len(replayed)])
+            loss = share * current.mean() + (1 - share) * old.mean()
         self.vae_optimizer.zero_grad()
         loss.backward()
         self.vae_optimizer.step()

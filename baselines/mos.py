@@ -6,15 +6,15 @@ every update,
     A_t <- (1 - m) A_t + m mean_{k<t} A_k,    m = 0.1,
 
 and a contrast of class means and features is added to the cross-entropy over the task's classes: with rows M
-(means of the classes seen, then the batch's features), CE(M M^T / 0.8, identity), weight 0.1. Heads are then
-aligned on samples of class Gaussians. At test time the newest adapter gives a first answer; the adapter of the
-answer's task gives the next, until the task stays or four rounds are over. Its softmax is added to that of cosines
-with the prototypes of the frozen backbone.
+(means of the classes seen, then the batch's features), CE(M M^T / 0.8, identity), weight 0.1. Heads learn at a
+tenth of the adapter's rate and are then aligned on samples of class Gaussians. At test time the prototypes of
+the frozen backbone give a first answer; the adapter of the answer's task gives the next, until the task stays or
+four adapters were asked. Its softmax is added to that of the prototypes' cosines times the number of tasks.
 
-Decisions of ours where the sources that we could read do not settle it: a new adapter starts from the last one;
-    the
-pull is applied after every update; heads have no bias, as those of LCA. ``align: lca`` puts the LCA loss in the
-place of MOS's alignment, with LCA's settings if they are given.
+Facts of the authors' code (LAMDA-PILOT, models/mos.py). What is not copied from there: its backbone pulls all
+adapters again for every block of every forward pass, in evaluation too, so that there m is not 0.1 and stored
+adapters drift with every image that is judged. Here the equation holds: one pull per update. ``align: lca`` puts
+the LCA loss in the place of MOS's alignment, with LCA's settings if they are given.
 """
 
 from __future__ import annotations
@@ -57,10 +57,19 @@ class MOS(AlignedStrategy):
 
     always_observes = True
 
-    def __init__(self, *, adapter_momentum: float, contrast: float, rounds: int, **arguments: Any) -> None:
+    def __init__(
+        self, *, adapter_momentum: float, contrast: float, rounds: int, head_lr_share: float, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self.adapter_momentum, self.contrast, self.rounds = adapter_momentum, contrast, rounds
+        self.head_lr_share = head_lr_share
         self.prototypes = Prototypes()
+
+    def trained(self) -> list[Any]:
+        """The adapter, and the newest head more slowly."""
+        assert self.model.adaptation is not None
+        head = {"params": self.model.heads.task(-1), "lr": self.head_lr_share * self.setting.train.lr}
+        return [{"params": list(self.model.adaptation.parameters())}, head]
 
     def forward(self) -> Tensor:
         """Outputs of the newest head; the features are kept for the contrast."""
@@ -93,23 +102,25 @@ class MOS(AlignedStrategy):
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
-        """Softmax of the refined answer plus softmax of the prototypes' cosines."""
+        """Softmax of the refined answer plus softmax of the prototypes' cosines times the number of tasks."""
         heads, backbone = self.model.heads, self.model.backbone
         task_of = torch.tensor([t for t, classes in enumerate(heads.classes) for _ in classes], device=self.device)
         tokens = backbone.prefix(x, self.first)
-        logits = heads.joined(backbone.suffix(tokens, self.first, self._adapter(len(heads.classes) - 1)))
-        chosen = torch.full((len(x),), len(heads.classes) - 1, device=self.device)
+        frozen = self.prototypes.scores(backbone.suffix(tokens, self.first))
+        logits = torch.empty(len(x), len(task_of), device=self.device)
+        chosen = task_of[frozen.argmax(dim=1)]
+        moving = torch.ones(len(x), dtype=torch.bool, device=self.device)
         for _ in range(self.rounds):
+            for task in chosen[moving].unique().tolist():
+                rows = torch.nonzero(moving & (chosen == task)).flatten()
+                logits[rows] = heads.joined(backbone.suffix(tokens[rows], self.first, self._adapter(task)))
             wanted = task_of[logits.argmax(dim=1)]
             moving = wanted != chosen
             if not moving.any():
                 break
-            for task in wanted[moving].unique().tolist():
-                rows = torch.nonzero(moving & (wanted == task)).flatten()
-                logits[rows] = heads.joined(backbone.suffix(tokens[rows], self.first, self._adapter(task)))
             chosen = wanted
-        frozen = self.prototypes.scores(backbone.suffix(tokens, self.first))
-        return spread(softmax(logits, dim=1) + softmax(frozen, dim=1), heads.seen(), self.outputs.n_classes)
+        refined = softmax(logits, dim=1) + softmax(len(heads.classes) * frozen, dim=1)
+        return spread(refined, heads.seen(), self.outputs.n_classes)
 
     def _adapter(self, task: int) -> Any:
         """The adapter of a task; while it is trained, the current one."""
@@ -146,16 +157,17 @@ def build(
     adapter_momentum: float = 0.1,
     contrast: float = 0.1,
     rounds: int = 4,
+    head_lr_share: float = 0.1,
     covariance: Literal["full", "low_rank", "diagonal"] = "full",
     covariance_rank: int = 0,
     align: Literal["lca", "ca", "none"] = "ca",
     align_epochs: int = 30,
-    align_batch_size: int = 128,
+    align_batch_size: int = 240,
     align_lr: float = 0.005,
-    align_samples: int = 256,
+    align_samples: int = 240,
     align_redraw: bool = True,
-    align_temperature: float | None = 0.1,
-    align_shrink: bool = True,
+    align_temperature: float | None = None,
+    align_shrink: bool = False,
     lca_lambda: float = 0.1,
 ) -> Strategy:
     """MOS; arguments that it shares with methods/lca.py mean the same.
@@ -163,17 +175,19 @@ def build(
     Args:
         adapter_momentum: m of the pull.
         contrast: weight of the contrast of means.
-        rounds: of the choice of the adapter, at most.
-        align_redraw, align_temperature, align_shrink: samples anew every epoch, normalised logits and shrunk means
-            of old classes, as in SLCA.
+        rounds: adapters that are asked for an answer, at most.
+        head_lr_share: learning rate of the head, as a share of the adapter's.
+        align_redraw: samples anew every epoch.
+        align_temperature, align_shrink: normalised logits and shrunk means of old classes, as in SLCA; MOS has
+            neither.
     """
     model = make_model(
-        setting, backbone, pretrained, "adapter", bank=True, first_block=first_block, width=adapter_width,
-        scale=adapter_scale,
+        setting, backbone, pretrained, "adapter", bias=True, bank=True, first_block=first_block,
+        width=adapter_width, scale=adapter_scale,
     )  # fmt: skip
     return MOS(
         model=model, setting=setting, options=Options(lr_min), adapter_momentum=adapter_momentum,
-        contrast=contrast, rounds=rounds,
+        contrast=contrast, rounds=rounds, head_lr_share=head_lr_share,
         gaussians=ClassGaussians(model.backbone.dim, covariance, covariance_rank),
         alignment=Alignment(
             align, align_epochs, align_batch_size, align_lr, samples=align_samples, redraw=align_redraw,

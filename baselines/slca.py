@@ -1,11 +1,10 @@
 """SLCA, Slow Learner with Classifier Alignment (Zhang et al., ICCV 2023).
 
-The whole backbone is fine-tuned, a hundred times slower than the head; each task has a head of its own, trained on
-the task's classes. After every task but the first the heads are aligned (CA) with plain cross-entropy on samples
-of
-the class Gaussians: drawn anew every epoch, means of old classes shrunk by 0.9 + 0.1 (t + 1) / T, logits divided
-    by
-the mean norm of the tasks' logits and by a temperature. The heads have biases, as in the authors' code.
+The whole backbone is fine-tuned, a hundred times slower than the head; each task has a head of its own, trained
+on the task's classes. After every task but the first the heads are aligned (CA) with plain cross-entropy on
+samples of the class Gaussians: drawn anew every epoch, in batches of one class's number, means of old classes
+shrunk by 0.9 + 0.1 (t + 1) / T, logits divided by the mean norm of the tasks' logits and by a temperature. The
+heads have biases. All as in the authors' code (models/slca.py).
 
 ``align: lca`` puts the LCA loss in the place of CA (rows SLCA + LCA of the LCA paper), ``none`` leaves it out.
 """
@@ -58,7 +57,7 @@ def build(
     covariance_rank: int = 0,
     align: Literal["lca", "ca", "none"] = "ca",
     align_epochs: int = 5,
-    align_batch_size: int = 128,
+    align_batch_size: int = 256,
     align_lr: float = 0.01,
     align_samples: int = 256,
     align_redraw: bool = True,

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,6 @@ from recollect.layout import ROOT
 
 DIM, CLASSES, SAMPLES, EPOCHS, BATCH = 768, 100, 512, 10, 128
 MANY = 1000
-ROUNDS = 5
-VIT = "vit_cifar50"
-IMAGES, LORA_RANK, LORA_BATCH = 512, 16, 64
 
 
 def align(threads: int = 1) -> dict[str, float]:
@@ -81,19 +79,38 @@ def collect() -> None:
     print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, stored)
 
 
-def _setting() -> Any:
+@dataclass(frozen=True)
+class LoRA:
+    """What is trained: a backbone by name, images (side, of 0..255) per round in batches, and the rank."""
+
+    backbone: str
+    side: int
+    rank: int
+    images: int
+    batch: int
+    rounds: int
+
+
+SMALL = LoRA("vit_cifar50", 32, 16, 512, 64, 5)
+BASE = LoRA("vit_base_patch16_224", 224, 64, 24, 8, 3)
+
+
+def _setting(what: LoRA) -> Any:
     from recollect.engine.outputs import OutputMask
     from recollect.engine.settings import Setting, TrainSettings
 
-    train = TrainSettings(batch_size=LORA_BATCH, lr=0.01, momentum=0.9, weight_decay=5e-4, epochs=1)
-    return Setting(train, (3, 32, 32), 10, 5, OutputMask(10, "seen"), torch.device("cpu"), 0)
+    train = TrainSettings(batch_size=what.batch, lr=0.01, momentum=0.9, weight_decay=5e-4, epochs=1)
+    shape = (3, what.side, what.side)
+    return Setting(train, shape, 10, 5, OutputMask(10, "seen"), torch.device("cpu"), 0)
 
 
-def time_engine(one: Any) -> float:
-    """Seconds per iteration of LCA's task training."""
+def time_engine(what: LoRA, one: Any) -> float:
+    """Processor seconds per iteration of LCA's task training, all blocks adapted."""
     from recollect.engine.loading import load_build
 
-    strategy = load_build("lca")(setting=_setting(), backbone=VIT, pretrained=False, rank=LORA_RANK, align="none")
+    strategy = load_build("lca")(
+        setting=_setting(what), backbone=what.backbone, pretrained=False, rank=what.rank, align="none"
+    )
     spent: list[float] = []
     original = type(strategy).training_epoch
 
@@ -104,46 +121,50 @@ def time_engine(one: Any) -> float:
 
     strategy.training_epoch = timed.__get__(strategy)
     strategy.train(one, eval_streams=[])
-    return sum(spent) / (IMAGES // LORA_BATCH)
+    return sum(spent) / (what.images // what.batch)
 
 
-def time_plain(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Seconds per iteration of the loop one would write: peft's model as a whole, a linear head, SGD."""
+def time_plain(what: LoRA, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Processor seconds per iteration of the loop one would write: peft's model, a linear head, SGD."""
     from peft import LoraConfig, get_peft_model
 
-    from recollect.pretrained.registry import BACKBONES
-    from recollect.pretrained.vit import random_vit
+    from recollect.pretrained.backbones import load_backbone
 
     config = LoraConfig(
-        r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules=["qkv"], init_lora_weights="gaussian"
+        r=what.rank, lora_alpha=2 * what.rank, target_modules=["qkv"], init_lora_weights="gaussian"
     )
-    model = get_peft_model(random_vit(BACKBONES[VIT].size, 0), config)
-    head = torch.nn.Linear(128, 10, bias=False)
+    bare = load_backbone(what.backbone, pretrained=False)
+    model = get_peft_model(bare.vit, config)
+    head = torch.nn.Linear(bare.dim, 10, bias=False)
     trained = [*(p for p in model.parameters() if p.requires_grad), *head.parameters()]
     optimizer = torch.optim.SGD(trained, lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
     start = time.process_time()
-    for rows in torch.randperm(len(x)).split(LORA_BATCH):
+    for rows in torch.randperm(len(x)).split(what.batch):
         optimizer.zero_grad()
         cross_entropy(head(model(x[rows].float() / 255)), y[rows]).backward()
         optimizer.step()
-    return (time.process_time() - start) / (IMAGES // LORA_BATCH)
+    return (time.process_time() - start) / (what.images // what.batch)
 
 
-def lora() -> dict[str, float]:
+def lora(what: LoRA) -> dict[str, float]:
     """Medians of both, in ms of processor time, and of the ratio plain / engine; one thread, taking turns."""
     torch.set_num_threads(1)
     draw = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=draw)
-    y = torch.from_numpy(np.arange(IMAGES) % 10)
+    x = torch.randint(0, 256, (what.images, 3, what.side, what.side), dtype=torch.uint8, generator=draw)
+    y = torch.from_numpy(np.arange(what.images) % 10)
     one = experience(x, y, list(range(10)), 0)
-    pairs = [(time_engine(one), time_plain(x, y)) for _ in range(ROUNDS + 1)][1:]  # the first one warms up
+    pairs = [(time_engine(what, one), time_plain(what, x, y)) for _ in range(what.rounds + 1)][
+        1:
+    ]  # first: warm-up
     return {
         "engine_ms": 1e3 * statistics.median(a for a, _ in pairs),
         "plain_ms": 1e3 * statistics.median(b for _, b in pairs),
         "ratio": statistics.median(b / a for a, b in pairs),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
     }
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """All three."""
-    return {"align": align(), "covariances": covariances(), "lora": lora()}
+    """Everything; the large model last, for its peak of memory."""
+    found = {"align": align(), "covariances": covariances(), SMALL.backbone: lora(SMALL)}
+    return {**found, BASE.backbone: lora(BASE)}

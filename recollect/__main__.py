@@ -221,7 +221,7 @@ def _plan(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
 
     suite = _suite(a.configfile)
-    found = lines(Places(a.results), suite.config["scenarios"], suite.config["methods"], suite.seeds)
+    found = lines(Places(a.results), suite.pairs, suite.seeds)
     sys.stdout.write(summary(found, suite.tables(), a.price))
 
 

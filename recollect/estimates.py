@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +109,10 @@ class Line:
         return 0.0 if not self.left else None if self.cost is None else self.left * self.cost.train_s / 3600
 
 
-def lines(places: Places, scenarios: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) -> list[Line]:
+def lines(places: Places, pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Line]:
     """One line per scenario and method; a run counts as finished if its record is there."""
     found = []
-    for s, m in product(scenarios, methods):
+    for s, m in pairs:
         finished = sum((places.run(s, m, seed) / "run.json").is_file() for seed in seeds)
         found.append(Line(s, m, len(seeds), finished, estimate(places, s, m)))
     return found

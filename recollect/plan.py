@@ -213,12 +213,12 @@ class Plan:
 
     def makers(self, what: str) -> str:
         """The suite's methods that are judged by ``answers`` or by ``images``, as a pattern for a wildcard."""
-        names = [name for name in self._suite.config["methods"] if self._suite.makes(name) == what]
+        names = [name for name in self._suite.methods if self._suite.makes(name) == what]
         return "|".join(names) or "(?!)"
 
     @property
     def _generators(self) -> list[str]:
-        return [name for name in self._suite.config["methods"] if self._suite.makes(name) == "images"]
+        return [name for name in self._suite.methods if self._suite.makes(name) == "images"]
 
     @cached_property
     def corruptions_code(self) -> str:
@@ -237,7 +237,7 @@ class Plan:
 
     @property
     def _judged(self) -> list[str]:
-        return judged_methods(self._suite.config, self._suite.makes) if self.robustness_set else []
+        return judged_methods(self._suite.methods, self._suite.makes) if self.robustness_set else []
 
     @cached_property
     def pictures_code(self) -> str:
@@ -246,14 +246,17 @@ class Plan:
 
     @cached_property
     def _summary(self) -> dict[str, Any]:
-        keys = ("suite", "scenarios", "methods", "seeds", "confidence", "n_resamples")
-        chosen = {key: self._suite.config[key] for key in keys}
-        labels = {method: self._suite.label(method) for method in self._suite.config["methods"]}
-        # Suites without generators do not mention them: what they say stays as it was, and nothing reruns.
+        keys = ("suite", "seeds", "confidence", "n_resamples")
+        everything = {"scenarios": self._suite.scenarios, "methods": self._suite.methods}
+        chosen = {**{key: self._suite.config[key] for key in keys}, **everything}
+        labels = {method: self._suite.label(method) for method in self._suite.methods}
+        # Suites without generators, or with the same methods everywhere, do not mention them.
         generators = {"generators": self._generators} if self._generators else {}
         judged = {**self._suite.config.get("robustness", {}), "methods": self._judged}
         robustness = {"robustness": judged} if self._judged else {}
-        return {**chosen, "tables": self._suite.tables(), "labels": labels, **generators, **robustness}
+        complete = len(self._suite.pairs) == len(self._suite.scenarios) * len(self._suite.methods)
+        pairs = {} if complete else {"pairs": self._suite.pairs}
+        return {**chosen, "tables": self._suite.tables(), "labels": labels, **generators, **robustness, **pairs}
 
     @property
     def suite_argument(self) -> str:
@@ -313,14 +316,12 @@ class Plan:
     @cached_property
     def collect_inputs(self) -> list[str]:
         """Metrics of every scenario and method."""
-        config = self._suite.config
-        return [str(self._places.metrics(s, m)) for s in config["scenarios"] for m in config["methods"]]
+        return [str(self._places.metrics(s, m)) for s, m in self._suite.pairs]
 
     @cached_property
     def robustness_files(self) -> list[str]:
         """How the stored models of every scenario and classifier answer on corrupted images."""
-        scenarios = self._suite.config["scenarios"]
-        return [str(self._places.robustness(s, m)) for s in scenarios for m in self._judged]
+        return [str(self._places.robustness(s, m)) for s, m in self._suite.pairs if m in self._judged]
 
     @property
     def collected(self) -> str:
@@ -361,14 +362,14 @@ class Plan:
     @cached_property
     def pictures(self) -> list[PictureGroup]:
         """The suite's methods by what can be drawn of them."""
-        files = {name: self._suite.method_file(name) for name in self._suite.config["methods"]}
+        files = {name: self._suite.method_file(name) for name in self._suite.methods}
         generators = {name: files.pop(name) for name in self._generators}
         return picture_groups(self._places.figures(self.suite), generators, files)
 
     @cached_property
     def picture_files(self) -> list[str]:
         """Every picture in every format."""
-        return [file for group in self.pictures for file in group.files(self._suite.config["scenarios"])]
+        return [file for group in self.pictures for file in group.files(self._suite.pairs)]
 
     @cached_property
     def report_files(self) -> list[str]:

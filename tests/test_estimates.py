@@ -58,7 +58,7 @@ def test_minutes_asked_for(one, seeds, attempt, minutes):
 
 
 def test_totals_count_what_is_left_and_name_what_is_unknown(places):
-    found = lines(places, ["toys"], ["a", "b", "c"], [0, 1, 2])
+    found = lines(places, [("toys", method) for method in "abc"], [0, 1, 2])
     assert [(line.method, line.finished, line.left) for line in found] == [("a", 2, 1), ("b", 0, 3), ("c", 0, 3)]
     assert [line.hours for line in found] == [1.0, pytest.approx(30 / 3600), None]
     text = summary(found, [{"id": "t", "methods": ["a"]}, {"id": "u"}], price=2.5)

@@ -23,9 +23,10 @@ from recollect.config.signature import (
 )
 from recollect.config.suite_backbones import check_backbone
 from recollect.config.suite_extractors import check_extractor
+from recollect.config.suite_methods import Pair, spread
 from recollect.config.suite_modalities import check_method, check_modalities
 from recollect.config.suite_robustness import check_robustness
-from recollect.config.suite_tables import check_published, check_tables, complete_table
+from recollect.config.suite_tables import check_published, check_tables, complete_table, is_left_out
 from recollect.config.suite_towers import check_towers
 from recollect.layout import METHOD_FOLDERS, MODEL_MODULES, ROOT, SETTINGS_FILE
 from recollect.multimodal.registry import get_tower_spec, never_trained, tower_names
@@ -64,19 +65,17 @@ class Suite:
         given = {k: _numbers_of_command_line(v) for k, v in config.items() if v is not None}
         suite = cls(given, tuple(Path(f) for f in files))
         validate(suite.config, "suite", suite.files)
-        for name in suite.config["scenarios"]:
+        for name in suite.scenarios:
             suite.scenario(name)
-        for scenario in suite.config["scenarios"]:
-            for method in suite.config["methods"]:
-                suite.method(method, scenario)
-                suite._check_backbone(method, scenario)
-                check_method(suite.method(method, scenario), suite.scenario(scenario))
+        for scenario, method in suite.pairs:
+            check_method(suite.method(method, scenario), suite.scenario(scenario))
+            suite._check_backbone(method, scenario)
         suite._check_overrides()
         suite._check_extractors()
-        check_robustness(suite.config, suite.files, suite.scenario, suite.makes)
-        check_tables(suite.config, suite.files)
+        check_robustness(suite._spread, suite.files, suite.scenario, suite.makes)
+        check_tables(suite._spread, suite.files, suite._scenarios)
         if suite._published is not None:
-            check_published(suite.config, suite.files, suite._published, suite._methods, suite._scenarios)
+            check_published(suite._spread, suite.files, suite._published, suite._methods, suite._scenarios)
         return suite
 
     # Simple values -------------------------------------------------------------------------------
@@ -90,6 +89,25 @@ class Suite:
     def seeds(self) -> list[int]:
         """Seeds, each of which gives a split, an initialisation and a run."""
         return self.config["seeds"]
+
+    @cached_property
+    def _spread(self) -> dict[str, Any]:
+        return spread(self.config, self.files)
+
+    @property
+    def scenarios(self) -> list[str]:
+        """All scenarios."""
+        return self._spread["scenarios"]
+
+    @property
+    def methods(self) -> list[str]:
+        """All methods, those that run on some of the scenarios only too."""
+        return self._spread["methods"]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """(scenario, method) of everything that is run, scenario by scenario."""
+        return self._spread["pairs"]
 
     @property
     def data_dir(self) -> str:
@@ -259,9 +277,9 @@ class Suite:
         return self._entry(self._methods, "methods", name, METHODS_FILE).get("makes", "answers")
 
     def _check_extractors(self) -> None:
-        generators = [name for name in self.config["methods"] if self.makes(name) == "images"]
-        for name in self.config["scenarios"] if generators else []:
-            check_extractor(self.scenario(name), f"scenario {name} in {_relative(SCENARIOS_FILE)}", generators[0])
+        for name, method in self.pairs:
+            if self.makes(method) == "images":
+                check_extractor(self.scenario(name), f"scenario {name} in {_relative(SCENARIOS_FILE)}", method)
 
     def label(self, name: str) -> str:
         """How tables call a method."""
@@ -277,8 +295,8 @@ class Suite:
 
     def tables(self) -> list[dict[str, Any]]:
         """Table declarations, completed with the suite's scenarios, methods and labels."""
-        tables = self.config["tables"]
-        complete = [complete_table(t, self.config, self.label, self.makes, self._published) for t in tables]
+        tables = [t for t in self.config["tables"] if not is_left_out(t, self._spread, self._scenarios)]
+        complete = [complete_table(t, self._spread, self.label, self.makes, self._published) for t in tables]
         # One that is for answers or images only, in a suite without such methods, has no rows.
         return [table for table in complete if table["methods"]]
 

@@ -33,13 +33,13 @@ def check_robustness(
     where = origin(["robustness", "set"], files)
     if asked["set"] not in SETS:
         raise ConfigError(f"robustness.set = {asked['set']!r} in {where}: {suggestion(asked['set'], SETS)}")
-    methods = judged_methods(config, makes)
+    methods = judged_methods(config["methods"], makes)
     if not methods:
         raise ConfigError(f"robustness in {where} judges classifiers, the suite has none: add one or drop it")
     if asked.get("reference") not in (None, *methods):
         hint = suggestion(asked["reference"], methods)
         raise ConfigError(f"robustness.reference = {asked['reference']!r} in {where}: {hint}")
-    for name in config["scenarios"]:
+    for name in dict.fromkeys(scenario for scenario, method in config["pairs"] if method in methods):
         problem = _problem(scenario(name), SETS[asked["set"]].fits)
         if problem:
             raise ConfigError(f"robustness in {where} cannot be had on scenario {name}: {problem}")
@@ -59,6 +59,6 @@ def _problem(scenario: Mapping[str, Any], fits: Sequence[str]) -> str:
     return ""
 
 
-def judged_methods(config: Mapping[str, Any], makes: Callable[[str], str]) -> list[str]:
-    """The suite's methods whose models are judged."""
-    return [name for name in config["methods"] if makes(name) == "answers"]
+def judged_methods(methods: Sequence[str], makes: Callable[[str], str]) -> list[str]:
+    """Those of a suite's methods whose models are judged."""
+    return [name for name in methods if makes(name) == "answers"]

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recollect.config.published import Published
 from recollect.config.schema import ConfigError, origin, suggestion
+from recollect.config.suite_methods import methods_on
 
 Config = Mapping[str, Any]
 
 
-def check_tables(config: Config, files: Sequence[Path]) -> None:
+def is_left_out(table: Config, config: Config, scenarios: Collection[str]) -> bool:
+    """Whether a table shows scenarios alone that there are (``scenarios``) and that this suite does not run.
+
+    So it is when the command line takes away methods that had a scenario of their own.
+    """
+    wanted = table.get("scenarios", [])
+    return bool(wanted) and all(name in scenarios and name not in config["scenarios"] for name in wanted)
+
+
+def check_tables(config: Config, files: Sequence[Path], scenarios: Collection[str] = ()) -> None:
     """Check that tables have files of their own and name only what the suite runs.
+
+    Args:
+        config: the suite.
+        files: where it was read from.
+        scenarios: all there are; a table of those alone that the suite does not run is left out, see
+            :func:`is_left_out`.
 
     Raises:
         ConfigError: naming the table's key, the file and what is allowed.
@@ -31,17 +47,37 @@ def check_tables(config: Config, files: Sequence[Path]) -> None:
         if table["id"] in ids[:i]:
             where = origin(["tables", i, "id"], files)
             raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
+        if is_left_out(table, config, scenarios):
+            continue
         for key, allowed in known.items():
             for j, value in enumerate(table.get(key, [])):
                 if value not in allowed:
                     where = origin(["tables", i, key, j], files)
                     raise ConfigError(f"tables[{i}].{key} has {value!r} in {where}: {suggestion(value, allowed)}")
-        methods = table.get("methods", config["methods"])
+        _, methods = _shown(table, config)
+        _check_pairs(i, table, config, files)
         if table.get("reference") not in (None, *methods):
             where = origin(["tables", i, "reference"], files)
             hint = suggestion(table["reference"], methods)
             raise ConfigError(f"tables[{i}].reference is {table['reference']!r} in {where}: {hint}")
         _check_agreement(i, table, files)
+
+
+def _shown(table: Config, config: Config) -> tuple[list[str], list[str]]:
+    """Scenarios and methods of a table; what it does not say is the suite's."""
+    scenarios = table.get("scenarios", config["shared_scenarios"])
+    return scenarios, table.get("methods", methods_on(config, scenarios))
+
+
+def _check_pairs(i: int, table: Config, config: Config, files: Sequence[Path]) -> None:
+    for scenario in _shown(table, config)[0]:
+        for method in table.get("methods", []):
+            if (scenario, method) not in config["pairs"]:
+                where = origin(["tables", i], files)
+                raise ConfigError(
+                    f"tables[{i}] in {where} shows {method} on {scenario}, which the suite does not run: it runs "
+                    f"{', '.join(methods_on(config, [scenario]))} there"
+                )
 
 
 def check_published(
@@ -59,12 +95,12 @@ def check_published(
         ConfigError: an unknown paper, or one without numbers for a table; a mapping that is wrong.
     """
     for i, table in enumerate(config["tables"]):
-        if "published" not in table:
+        if "published" not in table or is_left_out(table, config, scenarios):
             continue
         where = f"tables[{i}].published in {origin(['tables', i, 'published'], files)}"
         try:
             published.check(table["published"], methods, scenarios)
-            for scenario in table.get("scenarios", config["scenarios"]):
+            for scenario in _shown(table, config)[0]:
                 there = sorted({cell.metric for cell in published.cells(table["published"], scenario)})
                 if not set(there) & set(table["metrics"]):
                     raise ConfigError(f"for {scenario} there is only {', '.join(there)}: add one to the metrics")
@@ -75,6 +111,9 @@ def check_published(
 def _check_agreement(i: int, table: Config, files: Sequence[Path]) -> None:
     where = f"tables[{i}].agreement in {origin(['tables', i, 'agreement'], files)}"
     if table.get("agreement") and "published" not in table:
+        raise ConfigError(f"{where} means nothing without published numbers: add published")
+    if "differs" in table and "published" not in table:
+        where = f"tables[{i}].differs in {origin(['tables', i, 'differs'], files)}"
         raise ConfigError(f"{where} means nothing without published numbers: add published")
     metrics = [metric.partition("@")[0] for metric in table["metrics"]]
     for name in table.get("agreement", {}):
@@ -97,8 +136,8 @@ def complete_table(
         published: all published numbers.
     """
     wanted = table.get("makes")
-    methods = [m for m in table.get("methods", config["methods"]) if wanted in (None, makes(m))]
-    scenarios = table.get("scenarios", config["scenarios"])
+    scenarios, shown = _shown(table, config)
+    methods = [m for m in shown if wanted in (None, makes(m))]
     complete = {
         "reference": None,
         "note": "",

@@ -81,8 +81,12 @@ def read_table(path: Path) -> dict[str, Scene]:
     """
     with reading(path):
         text = path.read_text(encoding="utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
-    absent = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+    reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    try:
+        absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        rows = list(reader)
+    except csv.Error as error:
+        raise CorruptData(f"{path} is no table ({error}): replace it by the official file") from error
     if absent:
         raise CorruptData(f"{path} has no column {absent[0]}: use the official file")
     found = {}

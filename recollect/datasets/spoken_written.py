@@ -100,7 +100,7 @@ def find_recordings(path: Path, names: list[str]) -> list[Recording]:
         )
     keys = [recording[:3] for recording in found]
     if len(set(keys)) < len(keys):
-        twice = next(name for key, name in zip(keys, sorted(names), strict=False) if keys.count(key) > 1)
+        twice = next(recording[3] for recording in found if keys.count(recording[:3]) > 1)
         raise CorruptData(f"{path} has {PurePosixPath(twice).name} in more than one folder: keep one of them")
     return sorted(found)
 

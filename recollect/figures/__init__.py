@@ -1,4 +1,4 @@
-"""Figures: accuracy matrices, curves over tasks, final values with every seed."""
+"""Figures: accuracy matrices, curves over tasks, forgetting per task, final values with every seed."""
 
 from recollect.figures.draw import draw_all, figure_paths
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from recollect.errors import RecollectError
 from recollect.figures.curves import curves
 from recollect.figures.dots import dots
+from recollect.figures.forgetting import forgetting_bars
 from recollect.figures.heat_map import heat_map
-from recollect.figures.matrices import checked, seen_curve
+from recollect.figures.matrices import checked, lost_curve, seen_curve
 from recollect.figures.style import style
 from recollect.files import write_bytes
 from recollect.stats.bootstrap import FloatArray
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-KINDS = ("matrix", "curves", "final")
+KINDS = ("matrix", "curves", "forgetting", "final")
 FORMATS = ("svg", "pdf", "png")
 PNG_DPI = 300
 
@@ -52,7 +53,7 @@ def draw_all(
     declaration: Mapping[str, Any],
     out_dir: Path | str,
 ) -> list[Path]:
-    """Draw accuracy matrices, curves over tasks and final values of each scenario; same input, same bytes.
+    """Draw all figures of each scenario; same input, same bytes.
 
     Args:
         matrices: R[t, i] per method, shape (seeds, tasks, tasks), fractions, NaN allowed where nothing
@@ -92,9 +93,11 @@ def _figures(matrices: Matrices, records: list[Row], spec: TableSpec) -> dict[st
         "seed": int(records[0]["bootstrap_seed"]),
     }
     found = {method: seen_curve(array, **options) for method, array in arrays.items()}
+    lost = {method: lost_curve(array, **options) for method, array in arrays.items()}
     return {
         "matrix": heat_map(arrays, missing, spec),
         "curves": curves(found, missing, spec),
+        "forgetting": forgetting_bars(lost, missing, spec),
         "final": dots(records, spec),
     }
 

@@ -11,7 +11,7 @@ from recollect.stats.bootstrap import FloatArray
 
 
 class Curve(NamedTuple):
-    """Average accuracy over the tasks seen, with its interval; arrays of shape (tasks,), fractions."""
+    """Mean over seeds of one value per task, with its interval; arrays of shape (tasks,), fractions."""
 
     mean: FloatArray
     low: FloatArray
@@ -47,9 +47,28 @@ def seen_accuracy(matrix: FloatArray) -> FloatArray:
     return np.where(lower, matrix, 0.0).sum(axis=2) / lower.sum(axis=1)
 
 
+def lost_accuracy(matrix: FloatArray) -> FloatArray:
+    """Best accuracy ever reached on tasks 1..T-1 minus the final one, shape (seeds, T - 1).
+
+    Its mean over tasks is `forgetting_max`. NaN where the task was not judged after every task from its own on.
+    """
+    lower = np.tril(np.ones(matrix.shape[1:], dtype=bool))
+    best = np.where(lower, matrix, -np.inf).max(axis=1)  # NaN stays NaN
+    return (best - matrix[:, -1])[:, :-1]
+
+
 def seen_curve(matrix: FloatArray, *, confidence: float, n_resamples: int, seed: int) -> Curve:
     """Mean over seeds of `seen_accuracy`, with its bootstrap interval (NaN for one seed)."""
-    points = seen_accuracy(matrix).T
+    return _curve(seen_accuracy(matrix).T, confidence=confidence, n_resamples=n_resamples, seed=seed)
+
+
+def lost_curve(matrix: FloatArray, *, confidence: float, n_resamples: int, seed: int) -> Curve:
+    """Mean over seeds of `lost_accuracy`, with its bootstrap interval (NaN for one seed)."""
+    return _curve(lost_accuracy(matrix).T, confidence=confidence, n_resamples=n_resamples, seed=seed)
+
+
+def _curve(points: FloatArray, *, confidence: float, n_resamples: int, seed: int) -> Curve:
+    """Mean and interval of points (tasks, seeds)."""
     evaluated = np.isfinite(points).all(axis=1)
     curve = Curve(*(np.full(len(points), np.nan) for _ in range(3)))
     if evaluated.any():

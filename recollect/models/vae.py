@@ -68,13 +68,17 @@ class VAE(nn.Module):
         parts = {"mlp": _mlp_parts, "conv": _conv_parts}[kind](input_shape, latent, width)
         self.encoder, self.decoder = parts
 
-    def loss(self, x: Tensor) -> Tensor:
-        """Negative evidence lower bound in nats per image, mean over the batch (Kingma and Welling 2014)."""
+    def losses(self, x: Tensor) -> Tensor:
+        """Negative evidence lower bound in nats of every image, (B,) (Kingma and Welling 2014)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         z = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-        reconstruction = binary_cross_entropy_with_logits(self.decoder(z), x, reduction="sum")
-        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
-        return (reconstruction + divergence) / len(x)
+        reconstruction = binary_cross_entropy_with_logits(self.decoder(z), x, reduction="none").flatten(1).sum(1)
+        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
+        return reconstruction + divergence
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean of :meth:`losses`."""
+        return self.losses(x).mean()
 
     def sample(self, n: int, device: torch.device) -> Tensor:
         """``n`` images (n, C, H, W) from the prior, pixel means in [0, 1]."""

@@ -16,6 +16,10 @@ WIDTHS = (1000, 700, 500, 350)
 KINDS: Mapping[str, tuple[str, str]] = {
     "matrix": ("Accuracy matrix", "Heat maps, one per method: accuracy on every task after training every task"),
     "curves": ("Average accuracy over tasks seen", "Lines, one per method, of average accuracy after every task"),
+    "forgetting": (
+        "Forgetting of every task",
+        "Bars, one panel per method: best accuracy minus the final one",
+    ),
     "final": ("Final values of every seed", "One row per method with mean, interval and every seed's value"),
     "distances": ("Distances per task", "Heat maps of distances of samples to images, task by task over training"),
     "samples": ("Samples after every task", "Generated images, a row of samples of each task after every task"),

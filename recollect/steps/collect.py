@@ -12,13 +12,9 @@ from recollect.files import read_json, write_text
 from recollect.steps.collect_robustness import robustness_rows, with_robustness
 from recollect.steps.evaluate import evaluate_run
 from recollect.steps.places import Places
+from recollect.steps.suite_pairs import pairs
 
 COLUMNS = ("scenario", "method", "seed", "metric", "value", "status", "reason")
-
-
-def expected(suite: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """(scenario, method, seed) of every run that the suite asks for."""
-    return [(s, m, k) for s in suite["scenarios"] for m in suite["methods"] for k in suite["seeds"]]
 
 
 def _rows(scenario: str, method: str, run: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -93,12 +89,11 @@ def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> Non
     writer.writerow(COLUMNS)
     extractors = _Extractors()
     judged = robustness_rows(suite, places, partial)
-    for scenario in suite["scenarios"]:
-        for method in suite["methods"]:
-            runs = _metrics(places, scenario, method, partial)
-            for seed in suite["seeds"]:
-                run = runs.get(seed) or _missing(places, scenario, method, seed)
-                extractors.note(run, f"{scenario}/{method} seed {seed}")
-                run = with_robustness(run, judged.get((scenario, method, seed)))
-                writer.writerows(_rows(scenario, method, run))
+    for scenario, method in pairs(suite):
+        runs = _metrics(places, scenario, method, partial)
+        for seed in suite["seeds"]:
+            run = runs.get(seed) or _missing(places, scenario, method, seed)
+            extractors.note(run, f"{scenario}/{method} seed {seed}")
+            run = with_robustness(run, judged.get((scenario, method, seed)))
+            writer.writerows(_rows(scenario, method, run))
     write_text(places.collected(suite["suite"]), buffer.getvalue())

@@ -10,6 +10,7 @@ from recollect.files import read_json
 from recollect.metrics.robustness import mean_corruption_error
 from recollect.robustness.sets import CORRUPTIONS, KINDS, PERTURBATIONS
 from recollect.steps.places import Places
+from recollect.steps.suite_pairs import pairs
 
 Key = tuple[str, str, int]
 BOTH = ("overall_robustness",)
@@ -33,7 +34,8 @@ def robustness_rows(suite: Mapping[str, Any], places: Places, partial: bool) -> 
     rows: dict[Key, dict[str, Any]] = {}
     sources: dict[str, tuple[str, str]] = {}
     for scenario in suite["scenarios"]:
-        found = {m: f for m in asked["methods"] if (f := _read(places, scenario, m, partial))}
+        judged = [m for m in asked["methods"] if (scenario, m) in pairs(suite)]
+        found = {m: f for m in judged if (f := _read(places, scenario, m, partial))}
         for method, file in found.items():
             _same_images(sources, file, f"{scenario}/{method}")
         reference = asked.get("reference")

@@ -21,9 +21,9 @@ from recollect.report.runs import Run, carried_bytes, run_of_record
 from recollect.report.statistics import main_metrics
 from recollect.report.statistics_view import statistics_blocks
 from recollect.report.values import COLUMNS, Values
-from recollect.steps.collect import expected
 from recollect.steps.places import Places
 from recollect.steps.report_files import CRATE, DATA, PAGE, report_files
+from recollect.steps.suite_pairs import expected
 from recollect.steps.tables import declaration, read_collected
 from recollect.steps.unchanged import Stamps
 from recollect.tables.to_csv import from_csv

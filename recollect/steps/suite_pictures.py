@@ -57,9 +57,9 @@ class PictureGroup:
         """Pictures of one run, with wildcards for scenario and method."""
         return [str(p) for kind in self.kinds for p in picture_paths(self.folder, kind, "{scenario}", "{method}")]
 
-    def files(self, scenarios: Sequence[str]) -> list[str]:
-        """Pictures of all methods on all scenarios."""
-        runs = [{"scenario": scenario, "method": method} for scenario in scenarios for method in self.methods]
+    def files(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Pictures of its methods among (scenario, method)."""
+        runs = [{"scenario": s, "method": m} for s, m in pairs if m in self.methods]
         return [output.format(**run) for run in runs for output in self.outputs]
 
 

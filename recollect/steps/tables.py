@@ -12,10 +12,13 @@ from recollect.config.published import Published
 from recollect.errors import RecollectError
 from recollect.files import canonical_json, sha256_text
 from recollect.provenance.fingerprint import step_fingerprint
-from recollect.steps.collect import expected
 from recollect.steps.places import Places
+from recollect.steps.suite_pairs import expected
 from recollect.steps.unchanged import Stamps
 from recollect.tables import build_table, table_paths, write_table
+
+NOT_DECLARED = ("published", "published_sha256", "differs")
+"""Keys of a suite's table that say where published numbers come from and how they are read, not what is shown."""
 
 
 def read_collected(path: Path) -> pd.DataFrame:
@@ -37,19 +40,22 @@ def read_collected(path: Path) -> pd.DataFrame:
 def declaration(suite: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
     """A table's declaration with the runs that it expects and what to know about its published numbers."""
     wanted = [e for e in expected(suite) if e[0] in table["scenarios"] and e[1] in table["methods"]]
-    complete = {key: value for key, value in table.items() if key not in ("published", "published_sha256")}
+    complete = {key: value for key, value in table.items() if key not in NOT_DECLARED}
     if "published" in table:
         complete["published_notes"] = Published.load().notes(table["published"], table["scenarios"])
     return {**complete, "expected": wanted}
 
 
 def published_frame(table: dict[str, Any]) -> pd.DataFrame | None:
-    """The published numbers that a table asks for, in the form that `build_table` takes."""
+    """The published numbers that a table asks for, in the form that `build_table` takes.
+
+    What a table does otherwise than the paper (``differs``) leaves nothing but the order of methods to compare.
+    """
     if "published" not in table:
         return None
     published = Published.load()
     cells = [cell for scenario in table["scenarios"] for cell in published.cells(table["published"], scenario)]
-    return pd.DataFrame([asdict(cell) for cell in cells])
+    return pd.DataFrame([{**asdict(cell), "differs": cell.differs or table.get("differs", "")} for cell in cells])
 
 
 def build(suite: dict[str, Any], table: dict[str, Any], collected: pd.DataFrame) -> pd.DataFrame:

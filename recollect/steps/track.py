@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from recollect.files import read_json, write_json
-from recollect.steps.collect import expected
 from recollect.steps.places import Places
+from recollect.steps.suite_pairs import expected, pairs
 from recollect.steps.tables import read_collected
 from recollect.tracking import ingest
 
@@ -16,10 +16,9 @@ from recollect.tracking import ingest
 def records(suite: dict[str, Any], places: Places) -> Iterator[dict[str, Any]]:
     """Run records with their accuracy matrix; generators have none."""
     matrices: dict[tuple[str, str, int], Any] = {}
-    for scenario in suite["scenarios"]:
-        for method in suite["methods"]:
-            stored = read_json(places.metrics(scenario, method), "run the evaluate step again")
-            matrices |= {(scenario, method, run["seed"]): run.get("matrix") for run in stored["runs"]}
+    for scenario, method in pairs(suite):
+        stored = read_json(places.metrics(scenario, method), "run the evaluate step again")
+        matrices |= {(scenario, method, run["seed"]): run.get("matrix") for run in stored["runs"]}
     for key in expected(suite):
         path = places.run(*key) / "run.json"
         record = read_json(path, "delete the folder of this run and run again")

@@ -23,15 +23,15 @@ def scholar(tiny, benchmark, tasks=0, **train):
 
 
 class HandMade:
-    """A generator whose loss on a batch is a number written on it."""
+    """A generator whose loss on an image is a number written on it."""
 
     def __init__(self):
         self.weight = torch.ones((), requires_grad=True)
         self.seen = []
 
-    def loss(self, x):
-        self.seen.append(float(x.mean()))
-        return self.weight * x.mean()
+    def losses(self, x):
+        self.seen += x.flatten(1).mean(1).tolist()
+        return self.weight * x.flatten(1).mean(1)
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 4])
@@ -44,11 +44,12 @@ def test_the_two_losses_are_weighted_by_one_over_t(tiny, benchmark, tasks):
     strategy.vae_optimizer = torch.optim.SGD([generator.weight], lr=1.0)
     strategy.replay = lambda n: (torch.full((n, 1, 6, 6), 10.0), torch.zeros(n).long(), torch.zeros(n).long())
     strategy.mbatch = [torch.full((4, 1, 6, 6), 3.0), torch.ones(4).long(), torch.zeros(4).long()]
-    strategy.mb_output = strategy.model(strategy.mb_x)
+    strategy.is_training = True
+    strategy.mb_output = strategy.forward()
     strategy.classification_loss = lambda logits, y, tasks: 0.5 if int(y[0]) == 1 else 2.0
     r = 1 / (tasks + 1)
     assert float(strategy.training_loss()) == pytest.approx(r * 0.5 + (1 - r) * 2.0)
-    assert generator.seen == [3.0, 10.0]
+    assert generator.seen == 4 * [3.0] + 4 * [10.0]
     assert float(generator.weight) == pytest.approx(1 - (r * 3 + (1 - r) * 10), rel=1e-6)
 
 
@@ -59,8 +60,9 @@ def test_the_solvers_loss_is_the_weighted_cross_entropy_of_real_and_replayed(tin
     images = experience.dataset.ready_images
     index = torch.arange(6)
     strategy.mbatch = [images.gather(index), images.labels[index], images.task_labels[index]]
-    strategy.mb_output = strategy.model(strategy.mb_x)
+    strategy.is_training = True
     torch.manual_seed(4)
+    strategy.mb_output = strategy.forward()
     loss = strategy.training_loss()
     torch.manual_seed(4)
     x, y, _ = strategy.replay(6)

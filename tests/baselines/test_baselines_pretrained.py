@@ -117,17 +117,33 @@ def test_mos_answers_with_the_adapter_of_the_task_that_it_believes_in(tiny, benc
     x = torch.rand(6, 1, 6, 6)
     backbone, heads = made.model.backbone, made.model.heads
     logits = [heads.joined(backbone.features(x, adapter)) for adapter in made.model.bank]
+    cosines = cosine(backbone.features(x), made.prototypes.matrix)
     expected = []
     for i in range(len(x)):
-        at = 1
-        for _ in range(4):
-            believed = int(logits[at][i].argmax()) // 2
-            if believed == at:
-                break
-            at = believed
+        at = int(cosines[i].argmax()) // 2
+        for _ in range(3):  # the first adapter and three more
+            at = int(logits[at][i].argmax()) // 2
         expected.append(softmax(logits[at][i], dim=0))
-    frozen = softmax(cosine(backbone.features(x), made.prototypes.matrix), dim=1)
+    frozen = softmax(2 * cosines, dim=1)  # two tasks
     torch.testing.assert_close(made.scores(x)[:, heads.seen()], torch.stack(expected) + frozen)
+
+
+def test_mos_asks_as_many_adapters_as_it_may(tiny, benchmark):
+    """Adapters that always point to the other task would go round for ever."""
+    made = learn(tiny, benchmark, "mos", {"adapter_width": 3, "align": "none", "rounds": 3}, tasks=(0, 1))
+    asked = []
+    made._adapter = lambda task: asked.append(task) or made.model.bank[task]
+    made.model.heads.joined = lambda features: torch.tensor([[0.0, 0.0, 9.0, 0.0]]) * (1 if asked[-1] == 0 else -1)
+    made.scores(torch.rand(1, 1, 6, 6))
+    assert asked in ([0, 1, 0], [1, 0, 1])
+
+
+def test_mos_learns_heads_at_a_tenth_of_the_rate(tiny, benchmark):
+    made = learn(tiny, benchmark, "mos", {"adapter_width": 3, "align": "none"})
+    adapter, head = made.trained()
+    assert "lr" not in adapter
+    assert head["lr"] == pytest.approx(0.1 * made.setting.train.lr)
+    assert len(head["params"]) == 2  # weight and bias
 
 
 def test_slca_learns_the_backbone_slowly(tiny, benchmark):

@@ -233,10 +233,12 @@ def test_thresholds_need_something_to_compare_with():
     from recollect.config.suite_tables import check_tables
 
     config = {
-        "scenarios": ["s"], "methods": ["m"],
+        "scenarios": ["s"], "shared_scenarios": ["s"], "methods": ["m"], "pairs": [("s", "m")],
         "tables": [{"id": "t", "title": "T", "metrics": ["bwt"], "agreement": {"bwt": 0.1}}],
     }  # fmt: skip
     assert "means nothing without published numbers" in refused(check_tables, config, [])
+    config["tables"][0] = {"id": "t", "title": "T", "metrics": ["bwt"], "differs": "schedule"}
+    assert "tables[0].differs" in refused(check_tables, config, [])
 
 
 # What ships -------------------------------------------------------------------------------------------

@@ -110,6 +110,9 @@ def test_a_table_without_its_columns_is_refused(tmp_path, official, data_dir):
     (data_dir / "SAMSEMO/metadata/samsemo.tsv").write_text("utterance_id\tlanguage\n")
     with pytest.raises(CorruptData, match="no column aggregated_emotions"):
         prepared(tmp_path, official, "samsemo_en")
+    (data_dir / "SAMSEMO/metadata/samsemo.tsv").write_text("utterance_id\tlanguage\n" + "a" * 200_000 + "\n")
+    with pytest.raises(CorruptData, match=r"samsemo\.tsv is no table"):
+        prepared(tmp_path, official, "samsemo_en")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,19 @@ from recollect.errors import RecollectError
 from recollect.figures import draw_all, figure_paths
 from recollect.figures.curves import curves
 from recollect.figures.dots import dots, shown_metrics
+from recollect.figures.forgetting import forgetting_bars
 from recollect.figures.heat_map import heat_map
-from recollect.figures.matrices import Curve, checked, mean_matrix, seen_accuracy, seen_curve
+from recollect.figures.matrices import (
+    Curve,
+    checked,
+    lost_accuracy,
+    lost_curve,
+    mean_matrix,
+    seen_accuracy,
+    seen_curve,
+)
 from recollect.figures.style import OKABE_ITO, looks, style
+from recollect.metrics.accuracy import forgetting_max
 from recollect.tables import build_table, parse_declaration
 
 NAN = np.nan
@@ -105,6 +115,26 @@ def test_curves_draw_the_numbers_and_name_the_missing(declaration):
     assert "ewc: diverged" in words(figure)
 
 
+def test_lost_accuracy_by_hand():
+    """Seed 0: 1.0 - 0.5, seed 1: 0.8 - 0.3; a task may be best later; the mean is `forgetting_max`."""
+    np.testing.assert_allclose(lost_accuracy(R), [[0.5], [0.5]])
+    later = np.array([[[0.5, NAN, NAN], [0.9, 0.6, NAN], [0.7, 0.6, 0.8]]])
+    np.testing.assert_allclose(lost_accuracy(later), [[0.2, 0.0]])
+    assert lost_accuracy(later).mean() == pytest.approx(forgetting_max(later[0]))
+
+
+def test_forgetting_of_what_was_judged_at_the_end_only_is_not_defined(declaration):
+    joint = np.full((2, 3, 3), NAN)
+    joint[:, -1] = 0.9
+    assert np.isnan(lost_accuracy(joint)).all()
+    spec = parse_declaration(declaration)
+    lost = {"naive": lost_curve(R, **OPTIONS), "joint": lost_curve(joint, **OPTIONS)}
+    with style():
+        figure = forgetting_bars(lost, {"ewc": "diverged", "gr": "not run"}, spec)
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [pytest.approx(50)]
+    assert {"not defined", "diverged", "not run"} <= set(words(figure))
+
+
 def test_dots_show_every_seed_and_the_reason(declaration, frame):
     spec = parse_declaration(declaration)
     with style():
@@ -128,7 +158,7 @@ def test_draw_all_is_deterministic_and_leaves_matplotlib_alone(declaration, fram
     paths = draw_all({"naive": R, "joint": R}, frame, declaration, tmp_path / "a")
     assert paths == figure_paths(declaration, tmp_path / "a")
     assert paths[0].name == "two-digits_a-matrix.svg"
-    assert len(paths) == 9
+    assert len(paths) == 12
     again = draw_all({"joint": R, "naive": R}, frame, declaration, tmp_path / "b")
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
     assert dict(matplotlib.rcParams) == before

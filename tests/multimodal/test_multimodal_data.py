@@ -9,8 +9,10 @@ import torch
 
 from recollect.datasets import CorruptData, open_prepared, prepare_spec
 from recollect.datasets.spec import Block, DatasetSpec, Decoded, Part, StoredModality, packed_shape
+from recollect.engine import monitor
 from recollect.engine.images import merge
 from recollect.engine.packed import Packed
+from recollect.engine.strategy import Strategy
 from recollect.multimodal.experiences import batches, layout, samples
 from recollect.multimodal.samples import Layout, Modality
 from recollect.scenarios.protocols import SplitError
@@ -316,3 +318,38 @@ def test_nothing_readable_is_an_error(tmp_path):
 
     with pytest.raises(CorruptData, match=r"none of its 60 samples could be read, first a\.mp4"):
         prepare_spec(spec(train=nothing(TRAIN_Y)), None, tmp_path / "out", progress=False)
+
+
+class Killed(BaseException):
+    """As a signal would: nothing catches it."""
+
+
+@pytest.mark.usefixtures("prepared")
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
+    """With a memory of floating-point rows; the answers and the matrix come out the same, bit for bit."""
+    monkeypatch.setattr(monitor, "CHECK_EVERY", 1)
+    made = train_spec(class_incremental(), "derpp", buffer_size=9)
+    whole, killed = Places(tmp_path), Places(tmp_path / "killed")
+    killed.results.mkdir()
+    (tmp_path / "killed" / "data").symlink_to(tmp_path / "data")
+    for places in (whole, killed):
+        split(class_incremental(), [0], places)
+    (expected,) = train(made, [0], whole)
+    step, left = Strategy.optimizer_step, [3]
+
+    def dying(self):
+        step(self)
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Strategy, "optimizer_step", dying)
+        with pytest.raises(Killed):
+            train(made, [0], killed, save_every_s=0.0)
+    (found,) = train(made, [0], killed, save_every_s=0.0)
+    assert found["resumed"] == 1
+    answers = [(p.run("senses2", "derpp", 0) / "predictions.npz").read_bytes() for p in (whole, killed)]
+    assert answers[0] == answers[1]
+    assert found["carried_bytes"] == expected["carried_bytes"]
+    assert min(expected["carried_bytes"]) >= 9 * 17 * 4  # nine rows of 17 numbers, not bytes

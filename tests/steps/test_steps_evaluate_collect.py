@@ -9,9 +9,10 @@ from recollect.errors import RecollectError
 from recollect.predictions import NOT_EVALUATED
 from recollect.scenarios.manifest import make_manifest, read_manifest
 from recollect.steps.check import check
-from recollect.steps.collect import COLUMNS, collect, expected
+from recollect.steps.collect import COLUMNS, collect
 from recollect.steps.evaluate import costs, evaluate, evaluate_run, phase_costs, stream_labels
 from recollect.steps.split import source, split
+from recollect.steps.suite_pairs import expected
 
 
 def refused(call, *args, **kwargs):

@@ -25,7 +25,7 @@ from recollect.steps.collect import collect
 from recollect.steps.evaluate import evaluate
 from recollect.steps.figures import make_figures
 from recollect.steps.pictures import pictures
-from recollect.steps.suite_figures import figure_declaration, figure_files
+from recollect.steps.suite_figures import figure_declarations, figure_files
 from recollect.steps.suite_pictures import ENCODER, SAMPLES, WITH_ENCODER, picture_groups
 
 DEFAULT = ROOT / "config" / "default.yaml"
@@ -74,7 +74,7 @@ def test_what_is_planned_is_drawn(places, made, draw, tmp_path, method):
     file = next(path for folder in METHOD_FOLDERS if (path := ROOT / folder / f"{method}.py").is_file())
     (group,) = picture_groups(tmp_path / "pictures", {method: file}, {})
     assert group.kinds == WITH_ENCODER
-    assert draw(method, 0) == sorted(path.rsplit("/", 1)[1] for path in group.files(["little"]))
+    assert draw(method, 0) == sorted(path.rsplit("/", 1)[1] for path in group.files([("little", method)]))
 
 
 def test_the_first_finished_seed_is_drawn(places, made, draw, tmp_path, monkeypatch):
@@ -192,8 +192,8 @@ def test_distances_of_finished_seeds_are_drawn(places, suite, metrics, monkeypat
     ((distances, title),) = drawn
     assert (list(distances), title) == (["FID on lenet"], "B, little")
     np.testing.assert_array_equal(distances["FID on lenet"], [[[1, np.nan], [2, 3]]])
-    assert figure_declaration(only) is None
-    assert sorted(places.figures("s").iterdir()) == sorted(figure_files(only, places.figures("s")))
+    assert figure_declarations(only) == []
+    assert sorted(places.figures("s").glob("[!.]*")) == sorted(figure_files(only, places.figures("s")))
 
 
 @pytest.mark.parametrize(
@@ -222,12 +222,18 @@ def test_a_suite_of_both_kinds_has_both_figures(places, suite, metrics, made):
     suite = {**suite, "generators": ["b"]}
     collect(suite, places)
     make_figures(suite, places)
-    kinds = {path.name.split("-")[0] for path in places.figures("s").iterdir()}
+    kinds = {path.name.split("-")[0] for path in places.figures("s").glob("[!.]*")}
     assert kinds == {"overview", "distances"}
-    assert sorted(places.figures("s").iterdir()) == sorted(figure_files(suite, places.figures("s")))
+    assert sorted(places.figures("s").glob("[!.]*")) == sorted(figure_files(suite, places.figures("s")))
 
 
 def test_methods_that_answer_keep_their_figures(suite):
-    shown = figure_declaration({**suite, "generators": ["b"]})
+    (shown,) = figure_declarations({**suite, "generators": ["b"]})
     assert shown["methods"] == ["a"]
-    assert figure_declaration(suite)["methods"] == ["a", "b"]
+    (shown,) = figure_declarations(suite)
+    assert shown["methods"] == ["a", "b"]
+
+
+def test_every_scenario_shows_the_methods_that_ran_there(suite):
+    shown = figure_declarations({**suite, "scenarios": ["one", "two"], "pairs": [["one", "a"], ["two", "b"]]})
+    assert [(one["scenarios"], one["methods"]) for one in shown] == [(["one"], ["a"]), (["two"], ["b"])]

@@ -50,3 +50,8 @@ def test_published_numbers_reach_every_format(suite, tmp_path):
             assert words in text
     assert "MeRGAN" in (folder / "omniglot_ci20.md").read_text()
     assert "published" not in (folder / "cost.md").read_text()
+
+    other = {**suite, "tables": [{**table, "differs": "schedule"} for table in suite["tables"]]}
+    make_tables(other, places)
+    frame = from_csv((folder / "mnist_dir10.csv").read_text()).set_index(["method", "metric"])
+    assert frame.loc["adapt_align_vae", "fid@lenet_mnist"]["verdict"] == "ordering only: schedule differs"

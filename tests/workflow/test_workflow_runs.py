@@ -81,6 +81,32 @@ def test_deleted_output_comes_back_without_training(finished: Checkout) -> None:
     assert (finished.root / TABLE).read_bytes() == table
 
 
+def test_a_changed_cell_makes_anew_only_the_table_that_shows_it(finished: Checkout) -> None:
+    folder = finished.root / "results/tables/small"
+    metrics = finished.root / "results/metrics/split_digits/er.json"
+    original = metrics.read_text()
+
+    def files() -> dict[str, tuple[int, bytes]]:
+        return {path.name: (path.stat().st_ino, path.read_bytes()) for path in folder.glob("[!.]*")}
+
+    before = files()
+    edited = json.loads(original)
+    edited["runs"][0]["metrics"]["avg_acc_unweighted"] = 0.125
+    metrics.write_text(json.dumps(edited))
+    result = finished.snakemake()
+    after = files()
+    metrics.write_text(original)
+    assert result.returncode == 0, result.stderr
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if name.startswith("accuracy")
+    }
+    assert b"0.125" in after["accuracy.csv"][1]
+    assert finished.snakemake().returncode == 0
+    assert {name: content for name, (_, content) in files().items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+
+
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

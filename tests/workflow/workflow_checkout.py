@@ -27,7 +27,8 @@ SMALL = {
             "title": "Small",
             "metrics": ["avg_acc_unweighted", "forgetting_max"],
             "reference": "naive",
-        }
+        },
+        {"id": "baseline", "title": "One method", "methods": ["naive"], "metrics": ["avg_acc_unweighted"]},
     ],
 }
 

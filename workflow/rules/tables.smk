@@ -1,10 +1,15 @@
-# tables and figures: from the collected frame and the stored matrices
+# tables and figures: from the collected frame and the stored matrices; `update` leaves the old files in place,
+# so that a table or figure that shows nothing new is kept
 rule tables:
     input:
         PLAN.collected,
     output:
-        PLAN.table_sources,
-        report(PLAN.table_pages, caption="../report/table.rst", category="Tables"),
+        update(PLAN.table_sources),
+        report(
+            update(PLAN.table_pages),
+            caption="../report/table.rst",
+            category="Tables",
+        ),
     log:
         f"results/logs/tables/{PLAN.suite}.log",
     localrule: True
@@ -21,8 +26,12 @@ rule figures:
         collected=PLAN.collected,
         metrics=PLAN.collect_inputs,
     output:
-        PLAN.figure_vectors,
-        report(PLAN.figure_images, caption="../report/figure.rst", category="Figures"),
+        update(PLAN.figure_vectors),
+        report(
+            update(PLAN.figure_images),
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
     log:
         f"results/logs/figures/{PLAN.suite}.log",
     localrule: True
