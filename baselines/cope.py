@@ -173,6 +173,7 @@ def build(
             input_shape=setting.input_shape,
             seed=setting.seed * 100_003 + c,
             device=setting.device,
+            dtype=setting.kept_dtype,
         )
         for c in range(setting.n_classes)
     ]

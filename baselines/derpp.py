@@ -73,6 +73,6 @@ def build(
     """DER++ (or DER) on the engine's strategy."""
     buffer = Reservoir(
         capacity=buffer_size, input_shape=setting.input_shape, n_logits=setting.n_classes, seed=setting.seed,
-        device=setting.device,
+        device=setting.device, dtype=setting.kept_dtype,
     )  # fmt: skip
     return DERpp(buffer=buffer, alpha=alpha, beta=beta, replay_batch_size=replay_batch_size, **setting.arguments())

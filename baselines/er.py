@@ -51,6 +51,10 @@ class ExperienceReplay(Strategy):
 def build(*, setting: Setting, buffer_size: int = 200, replay_batch_size: int = 32) -> Strategy:
     """Experience replay on the engine's strategy."""
     buffer = Reservoir(
-        capacity=buffer_size, input_shape=setting.input_shape, seed=setting.seed, device=setting.device
+        capacity=buffer_size,
+        input_shape=setting.input_shape,
+        seed=setting.seed,
+        device=setting.device,
+        dtype=setting.kept_dtype,
     )
     return ExperienceReplay(buffer=buffer, replay_batch_size=replay_batch_size, **setting.arguments())

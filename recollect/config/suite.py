@@ -24,6 +24,7 @@ from recollect.config.signature import (
 from recollect.config.suite_backbones import check_backbone
 from recollect.config.suite_extractors import check_extractor
 from recollect.config.suite_methods import Pair, spread
+from recollect.config.suite_modalities import check_method, check_modalities
 from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table, is_left_out
 from recollect.layout import METHOD_FOLDERS, ROOT, SETTINGS_FILE
@@ -33,6 +34,7 @@ METHODS_FILE = ROOT / "config" / "methods.yaml"
 SCENARIOS_FILE = ROOT / "config" / "scenarios.yaml"
 _SCENARIO_KEYS = {
     "title", "datasets", "protocol", "labels", "validation", "evaluate_on", "heldout", "extractor", "store_model",
+    "skip_unreadable", "absent_modalities",
 }  # fmt: skip
 
 
@@ -64,7 +66,7 @@ class Suite:
         for name in suite.scenarios:
             suite.scenario(name)
         for scenario, method in suite.pairs:
-            suite.method(method, scenario)
+            check_method(suite.method(method, scenario), suite.scenario(scenario))
             suite._check_backbone(method, scenario)
         suite._check_overrides()
         suite._check_extractors()
@@ -151,6 +153,7 @@ class Suite:
         for dataset in entry["datasets"]:
             if dataset not in DATASETS:
                 raise ConfigError(f"unknown data set {dataset!r} in {where}: {suggestion(dataset, DATASETS)}")
+            check_modalities(dataset, entry, where)
             if not DATASETS[dataset].has_test and entry.get("evaluate_on", "test") == "test":
                 raise ConfigError(
                     f"data set {dataset} of {where} has no test images: add evaluate_on: training, or "

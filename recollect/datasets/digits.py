@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recollect.datasets.spec import Decoded, Part
+from recollect.datasets.spec import Block, Decoded, Part, StoredModality
 
 EVERY = 5
+VIEWS = (StoredModality("upper", (1, 4, 8)), StoredModality("lower", (1, 4, 8)))
 
 
 def load_digits(data_dir: Path) -> Decoded:
@@ -26,6 +27,17 @@ def load_digits(data_dir: Path) -> Decoded:
     is_test = every_fifth(y)
     origin = "sklearn.datasets.load_digits"
     return Decoded(Part(y[~is_test], [x[~is_test]], origin), Part(y[is_test], [x[is_test]], origin))
+
+
+def load_digits_views(data_dir: Path) -> Decoded:
+    """Read the digits in two views, rows 0..3 and rows 4..7 of every image: two modalities of shape (1, 4, 8)."""
+    whole = load_digits(data_dir)
+    return Decoded(_views(whole.train), _views(whole.test))
+
+
+def _views(part: Part) -> Part:
+    blocks = [Block({"upper": x[:, :, :4], "lower": x[:, :, 4:]}) for x in part.images]
+    return Part(part.y, (), part.origin, blocks=blocks)
 
 
 def every_fifth(y: np.ndarray) -> np.ndarray:

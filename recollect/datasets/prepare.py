@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from recollect.datasets.checksums import ARRAYS, ContentHash, RowsHash, file_digest, rows_sha256
+from recollect.datasets.checksums import ContentHash, RowsHash, file_digest, rows_sha256
 from recollect.datasets.download import Patience, fetch
 from recollect.datasets.errors import CorruptData, DatasetError, DownloadFailed, MissingData
+from recollect.datasets.modalities import describe_modalities, write_modalities
 from recollect.datasets.registry import get_spec
 from recollect.datasets.spec import DTYPES, DatasetSpec, Decoded, Part, in_batches
 from recollect.datasets.store import (
@@ -78,7 +79,7 @@ def prepare_spec(
         content, rows = _write_arrays(spec, decoded, partial, progress)
         files = [_file_entry(path, folder) for path in decoded.files]
         info = _describe(spec, decoded, content, verdict(spec, content, rows, files), source, files)
-        info |= _values(spec, partial) | _storage(spec)
+        info |= _values(spec, partial) | _storage(spec) | describe_modalities(spec, decoded, partial)
         _publish(partial, out_dir, info)
     return info
 
@@ -157,7 +158,9 @@ def _write_arrays(spec: DatasetSpec, decoded: Decoded, folder: Path, progress: b
     for half, part in (("train", decoded.train), ("test", decoded.test)):
         rows = RowsHash() if spec.rows_sha256 else None
         shape = (len(part.y), *(spec.stored_shape or spec.input_shape))
-        if part.own_sizes is not None:
+        if part.blocks is not None:
+            write_modalities(spec, part, half, folder, content, progress)
+        elif part.own_sizes is not None:
             _write_own_sizes(part, part.own_sizes, folder, content, progress)
         else:
             content.begin(f"{half}_x", DTYPES[spec.dtype], shape)
@@ -279,7 +282,6 @@ def _publish(partial: Path, out_dir: Path, info: dict[str, Any]) -> None:
     write_info(info, partial / INFO)
     with writing(out_dir):
         (out_dir / INFO).unlink(missing_ok=True)
-        arrays = [*ARRAYS, SIZES] if (partial / f"{SIZES}.npy").exists() else ARRAYS
-        for name in (*(f"{array}.npy" for array in arrays), INFO):
+        for name in (*sorted(path.name for path in partial.glob("*.npy")), INFO):
             (partial / name).replace(out_dir / name)
     LOG.info("%s prepared in %s (%s)", info["dataset"], out_dir, info["verified"])

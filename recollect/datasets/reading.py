@@ -53,6 +53,27 @@ def locate(data_dir: Path, wanted: Mapping[str, Sequence[str]]) -> dict[str, Pat
     return found
 
 
+def locate_inside(
+    data_dir: Path, name: str, folders: Sequence[str], wanted: Mapping[str, Sequence[str]]
+) -> tuple[Path, dict[str, Path]]:
+    """Find the folder of a data set, and files in it.
+
+    Args:
+        data_dir: folder that the folders are relative to.
+        name: the `RemoteFile.path` of the data set.
+        folders: where it may lie, best first.
+        wanted: as for `locate`, relative to the folder that is found.
+
+    Raises:
+        MissingData: names what is missing; the official file that is wanted is `name`.
+    """
+    folder = locate(data_dir, {name: folders})[name]
+    try:
+        return folder, locate(folder, wanted)
+    except MissingData as error:
+        raise MissingData(str(error), wanted=(name,), looked=error.looked) from None
+
+
 def _told(looked: Sequence[str]) -> str:
     if len(looked) <= MAX_PLACES_TOLD:
         return f"looked for {', '.join(looked)}"

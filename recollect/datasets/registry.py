@@ -12,12 +12,13 @@ from recollect.datasets.celeba import load_celeba, load_celeba_raw_attributes
 from recollect.datasets.cern_zdc import PARTICLES, RESPONSES, load_cern_zdc
 from recollect.datasets.cern_zdc_synthetic import load_cern_zdc_synthetic
 from recollect.datasets.cifar import load_cifar10, load_cifar100
-from recollect.datasets.digits import load_digits
+from recollect.datasets.digits import VIEWS, load_digits, load_digits_views
 from recollect.datasets.errors import UnknownDataset
 from recollect.datasets.mnist import load_fashion_mnist, load_mnist
+from recollect.datasets.multimodal import MULTIMODAL
 from recollect.datasets.omniglot import load_omniglot, load_omniglot_evaluation, load_omniglot_joined
 from recollect.datasets.photos import PHOTOS
-from recollect.datasets.spec import DatasetSpec, RemoteFile
+from recollect.datasets.spec import DatasetSpec, RemoteFile, packed_shape
 
 _OMNIGLOT: dict[str, Any] = {
     "input_shape": (1, 28, 28),
@@ -155,6 +156,15 @@ DIGITS = DatasetSpec(
     train_counts=(143, 146, 142, 147, 145, 146, 145, 144, 140, 144),
     test_counts=(35, 36, 35, 36, 36, 36, 36, 35, 34, 36),
 )
+DIGITS_VIEWS = replace(
+    DIGITS,
+    name="digits_views",
+    title="scikit-learn digits, upper and lower half as two modalities",
+    input_shape=packed_shape(VIEWS),
+    modalities=VIEWS,
+    load=load_digits_views,
+    content_sha256="6dcb3a6e8d71904f5361071d1c0099ba1dc04f16b12b0ef266e977d65577d0be",
+)
 CERN_ZDC = DatasetSpec(
     name="cern_zdc",
     title="CERN ZDC neutron responses (ten energy deciles)",
@@ -201,6 +211,8 @@ DATASETS: dict[str, DatasetSpec] = {
         CELEBA_RAW_ATTRIBUTES,
         CERN_ZDC,
         CERN_ZDC_SYNTHETIC,
+        DIGITS_VIEWS,
+        *MULTIMODAL,
     )
 }
 

@@ -1,7 +1,8 @@
 """The vocabulary of data sets: what one is, which files it needs, and what a loader hands back."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ Counts = tuple[int, ...]
 BATCH_ROWS = 2048
 DTYPES: dict[str, np.dtype] = {"uint8": np.dtype("u1"), "float32": np.dtype("<f4")}
 """How images may be stored: as 0..255, or as the numbers that they are."""
+MODALITY_DTYPES: dict[str, np.dtype] = {**DTYPES, "float16": np.dtype("<f2")}
+"""How a modality may be stored."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,53 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class StoredModality:
+    """One kind of measurement: its name, the shape of one sample, and its dtype as stored.
+
+    `dtype` is a key of `MODALITY_DTYPES`; uint8 means 0..255, of which methods see fractions, other numbers stay
+    as they are. `optional`: samples may lack it, and the split step says what becomes of a task in which all do.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "uint8"
+    optional: bool = False
+
+
+def packed_shape(modalities: Sequence[StoredModality]) -> tuple[int, int, int]:
+    """What methods see of a sample of several modalities: one row, (1, 1, flags and values)."""
+    return 1, 1, sum(1 + math.prod(modality.shape) for modality in modalities)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive samples of several modalities.
+
+    `values` holds (b, *shape) in the dtype of each modality; one that is left out is absent from all b. `present`
+    says, bool (b,), who has a modality (left out: all). Who has none at all could not be read.
+    """
+
+    values: Mapping[str, np.ndarray]
+    present: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Part:
     """Train or test half of a decoded data set.
 
     `y` holds labels, int64 (N,). `images` yields batches (b, C, H, W) of the spec's dtype that add up to N rows,
     in the order of `y`, and may be consumed once: a set too large for memory decodes them lazily. `origin` is
     for messages. `own_sizes`, instead of `images`, yields single images, uint8 (3, h, w), that differ in size.
+    `blocks`, instead of both, yields samples of several modalities; the names of those that could not be read are
+    in `unreadable` when all were yielded.
     """
 
     y: np.ndarray
     images: Iterable[np.ndarray]
     origin: str
     own_sizes: Iterable[np.ndarray] | None = None
+    blocks: Iterable[Block] | None = None
+    unreadable: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -61,7 +99,8 @@ class DatasetSpec:
     of the prepared arrays; `rows_sha256` is the same idea blind to row order, for sets that circulate in several
     orders. None: only shapes and counts are checked. `dtype` is a key of `DTYPES`. `input_shape` is what methods
     see; where images are stored smaller and enlarged on the device, `stored_shape` says how; `own_sizes` are
-    training images that differ in size, of which methods see the centre or resized crops.
+    training images that differ in size, of which methods see the centre or resized crops. `modalities`: samples
+    are not images but have these, and `input_shape` is their `packed_shape`.
     """
 
     name: str
@@ -80,6 +119,7 @@ class DatasetSpec:
     dtype: str = "uint8"
     stored_shape: tuple[int, int, int] | None = None
     own_sizes: bool = False
+    modalities: tuple[StoredModality, ...] = ()
 
     @property
     def has_test(self) -> bool:

@@ -12,8 +12,9 @@ import numpy as np
 
 from recollect.datasets.checksums import ARRAYS
 from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
+from recollect.datasets.packed import PackedArrays
 from recollect.datasets.ragged import RaggedImages
-from recollect.datasets.spec import DTYPES
+from recollect.datasets.spec import DTYPES, MODALITY_DTYPES, StoredModality
 
 SCHEMA = 1
 INFO = "dataset.json"
@@ -33,7 +34,7 @@ _KEYS = {
     "source": str,
     "files": list,
 }
-_OPTIONAL = {"stored_shape": list, "own_sizes": bool}
+_OPTIONAL = {"stored_shape": list, "own_sizes": bool, "modalities": list, "unreadable": dict}
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Prepared:
     `info` is dataset.json; `train_x` / `test_x` are read-only memory maps (N, C, H, W), uint8 unless
     `info["dtype"]` says "float32"; `train_y` / `test_y` int64 (N,). Methods see images of `info["input_shape"]`:
     the arrays are smaller where there is `info["stored_shape"]`, and `train_x` is a `RaggedImages` where
-    `info["own_sizes"]` is true.
+    `info["own_sizes"]` is true. With `info["modalities"]` both are `PackedArrays`, samples of several modalities.
     """
 
     info: dict[str, Any]
     train_x: Any
     train_y: np.ndarray
-    test_x: np.ndarray
+    test_x: Any
     test_y: np.ndarray
 
     @property
@@ -161,12 +162,29 @@ def open_prepared(out_dir: Path) -> Prepared:
     for half in ("train", "test"):
         n = info[half]["n"]
         dtype = DTYPES[info.get("dtype", "uint8")]
-        if half == "train" and info.get("own_sizes"):
+        if "modalities" in info:
+            arrays[f"{half}_x"] = _packed(out_dir, half, arrays[f"{half}_x"], info)
+        elif half == "train" and info.get("own_sizes"):
             arrays["train_x"] = _ragged(out_dir, arrays["train_x"], n, shape[-1])
         else:
             _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], dtype, (n, *shape))
         _check_array(out_dir, f"{half}_y", arrays[f"{half}_y"], np.dtype("<i8"), (n,))
     return Prepared(info=info, **arrays)
+
+
+def _packed(out_dir: Path, half: str, present: np.ndarray, info: dict[str, Any]) -> PackedArrays:
+    try:
+        modalities = [StoredModality(**{**entry, "shape": tuple(entry["shape"])}) for entry in info["modalities"]]
+        dtypes = [MODALITY_DTYPES[modality.dtype] for modality in modalities]
+    except (TypeError, KeyError) as error:
+        raise _redo(out_dir, f"{out_dir / INFO} garbles its modalities ({error})") from None
+    n, values = info[half]["n"], {}
+    _check_array(out_dir, f"{half}_x", present, np.dtype("u1"), (n, len(modalities)))
+    for modality, dtype in zip(modalities, dtypes, strict=True):
+        name = f"{half}_{modality.name}"
+        values[modality.name] = _open_array(out_dir, name)
+        _check_array(out_dir, name, values[modality.name], dtype, (n, *modality.shape))
+    return PackedArrays(tuple(modalities), present, values)
 
 
 def _ragged(out_dir: Path, flat: np.ndarray, n: int, side: int) -> RaggedImages:

@@ -116,6 +116,11 @@ class TaskImages(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def layout(self) -> Any:
+        """Where each modality lies in a row (:class:`~recollect.multimodal.samples.Layout`); None for images."""
+        return getattr(self._loaded[0].stored, "layout", None) if self._loaded else None
+
     def gather(self, index: Tensor) -> Tensor:
         """Float images, of bytes in [0, 1], for positions ``index`` (int64, on the device)."""
         return self._by_part(index, lambda loaded, own, _: loaded.gather(own))

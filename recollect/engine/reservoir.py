@@ -14,7 +14,7 @@ class Reservoir:
     """Keeps a uniform sample of a stream (Vitter 1985, algorithm R) in fixed memory.
 
     Images are stored as uint8: our pipelines produce multiples of 1/255 in [0, 1], of which nothing is lost;
-    rotated images are rounded, by at most 1/510.
+    rotated images are rounded, by at most 1/510. Other data are kept as they are with ``dtype`` float32.
 
     Args:
         capacity: samples kept.
@@ -22,16 +22,17 @@ class Reservoir:
         n_logits: width of the stored logits; 0 stores none.
         seed: of the buffer's own CPU generator, used for filling and drawing.
         device: where the samples lie.
+        dtype: uint8 or a floating type.
     """
 
     def __init__(
         self, *, capacity: int, input_shape: Sequence[int], n_logits: int = 0, seed: int = 0,
-        device: torch.device | str = "cpu",
+        device: torch.device | str = "cpu", dtype: torch.dtype = torch.uint8,
     ) -> None:  # fmt: skip
         self.capacity, self.device = capacity, torch.device(device)
         self.seen = 0
         self.rng = np.random.default_rng([seed, 0x7E5E])
-        self.x = torch.zeros(capacity, *input_shape, dtype=torch.uint8, device=device)
+        self.x = torch.zeros(capacity, *input_shape, dtype=dtype, device=device)
         self.y = torch.zeros(capacity, dtype=torch.long, device=device)
         self.task = torch.zeros(capacity, dtype=torch.long, device=device)
         self.logits = torch.zeros(capacity, n_logits, device=device)
@@ -57,7 +58,7 @@ class Reservoir:
             return
         slot = torch.from_numpy(kept[kept >= 0]).to(self.device)
         row = torch.from_numpy(rows).to(self.device)
-        self.x[slot] = x[row].mul(255).round_().to(torch.uint8)
+        self.x[slot] = self._kept(x[row])
         self.y[slot] = y[row]
         if task is not None:
             self.task[slot] = task[row]
@@ -68,7 +69,13 @@ class Reservoir:
         """``batch`` distinct samples (all, if there are fewer): x float, y, task, logits."""
         chosen = self.rng.choice(len(self), size=min(batch, len(self)), replace=False)
         index = torch.from_numpy(chosen).to(self.device)
-        return self.x[index].float().div_(255), self.y[index], self.task[index], self.logits[index]
+        x = self.x[index].float()
+        x = x.div_(255) if self.x.dtype == torch.uint8 else x
+        return x, self.y[index], self.task[index], self.logits[index]
+
+    def _kept(self, x: Tensor) -> Tensor:
+        """Samples as they are stored."""
+        return x.mul(255).round_().to(torch.uint8) if self.x.dtype == torch.uint8 else x.to(self.x.dtype)
 
     def state_dict(self) -> dict[str, Any]:
         """Contents, count and random state."""

@@ -26,6 +26,7 @@ from recollect.engine.seeding import seed_everything, use_deterministic_algorith
 from recollect.engine.snapshots import forget_snapshots, save_snapshot, snapshot_hashes
 from recollect.engine.state import load_state, plugin_states, resumable, save_state, tensor_bytes
 from recollect.files import canonical_json, sha256_text
+from recollect.multimodal.samples import Layout
 from recollect.predictions import NOT_EVALUATED
 from recollect.provenance.environment import git_state, processor, versions
 
@@ -92,14 +93,16 @@ class SeedRunner:
         data_sha256: of the data sets.
         value_range: smallest and largest pixel.
         notice: when to save and stop before the end.
+        layout: of samples of several modalities; None for images.
+        bytes_suffice: whether memories may keep the data as bytes.
     """
 
     def __init__(
         self, plan: Plan, seed: int, benchmark: Any, input_shape: tuple[int, int, int], folder: Path,
         split_sha256: str, data_sha256: Sequence[str], value_range: tuple[float, float] = (0.0, 1.0),
-        notice: Notice | None = None,
+        notice: Notice | None = None, layout: Layout | None = None, bytes_suffice: bool = True,
     ) -> None:  # fmt: skip
-        self.notice = notice
+        self.notice, self.layout, self.bytes_suffice = notice, layout, bytes_suffice
         self.plan, self.seed, self.benchmark, self.folder = plan, seed, benchmark, Path(folder)
         self.input_shape, self.value_range = input_shape, value_range
         self.split_sha256, self.data_sha256 = split_sha256, list(data_sha256)
@@ -142,7 +145,8 @@ class SeedRunner:
     def _build(self) -> Any:
         return build_strategy(
             self.plan.spec["method"], self.outputs, input_shape=self.input_shape, n_tasks=self.n_tasks,
-            value_range=self.value_range, device=self.device, seed=self.seed,
+            value_range=self.value_range, device=self.device, seed=self.seed, layout=self.layout,
+            bytes_suffice=self.bytes_suffice,
         )  # fmt: skip
 
     def _start(self, strategy: Any) -> Run:

@@ -11,6 +11,7 @@ from torch import nn
 from recollect.engine.optimizers import SGD, Adam
 from recollect.engine.outputs import OutputMask
 from recollect.models.classifiers import CLASSIFIERS
+from recollect.multimodal.samples import Layout
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Setting:
     seed: int = 0
     value_range: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest value of an image's pixels."""
+    layout: Layout | None = None
+    """On data sets of several modalities: where each lies in a row. Rows have ``input_shape`` (1, 1, numbers)."""
+    bytes_suffice: bool = True
+    """Whether every value is a multiple of 1/255 in [0, 1], so that memories may keep it as a byte."""
+
+    @property
+    def kept_dtype(self) -> torch.dtype:
+        """What memories keep values as: bytes where nothing is lost by it."""
+        return torch.uint8 if self.bytes_suffice else torch.float32
 
     def model(self, n_outputs: int | None = None) -> nn.Module:
         """The classifier named in the settings, on the device; ``n_outputs`` defaults to all classes."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from recollect.files import canonical_json, read_json, sha256_text, write_text
 from recollect.scenarios import protocols
+from recollect.scenarios.gaps import Presence, check_modalities, leave_out_unreadable
 from recollect.scenarios.protocols import Shares, SplitError, TaskIndices
 
 SCHEMA = 1
@@ -42,7 +43,7 @@ OPTIONS: dict[str, set[str]] = {
 
 @dataclass(frozen=True)
 class SourceData:
-    """What a split needs to know of one data set: labels only, never the images."""
+    """What a split needs to know of one data set: labels, and who has which modality; never the images."""
 
     name: str
     sha256: str
@@ -50,6 +51,7 @@ class SourceData:
     n_pixels: int
     train_y: np.ndarray
     test_y: np.ndarray
+    presence: Presence | None = None
 
 
 def label_offsets(sources: Sequence[SourceData], labels: str) -> list[int]:
@@ -98,9 +100,11 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     Returns:
         The manifest; ``index_sets`` holds each distinct list of row numbers once, tasks refer to them. Where
         ``evaluate_on`` is not ``test``, the manifest says so and its test rows count in the training arrays.
+        ``skipped`` is there if samples that could not be decoded were left out, and says how many.
 
     Raises:
-        SplitError: the split is impossible or leaves a task empty.
+        SplitError: the split is impossible or leaves a task empty, samples could not be decoded or a whole task
+            lacks a modality, and the scenario does not allow that.
     """
     protocol = scenario["protocol"]
     options = {key: scenario[key] for key in OPTIONS[protocol] if scenario.get(key) is not None}
@@ -111,6 +115,7 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     shares = Shares.of(scenario)
     evaluated_y = test_y if shares.evaluate_on == "test" else train_y
     tasks = _tasks(protocol, options, (train_y, evaluated_y), n_classes, sources, seed)
+    tasks, skipped = _without_gaps(scenario, tasks, sources, shares)
     body: dict[str, Any] = {
         "schema": SCHEMA,
         "protocol": protocol,
@@ -127,10 +132,29 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     }  # fmt: skip
     if shares.evaluate_on != "test":
         body |= {"evaluate_on": shares.evaluate_on, "heldout": shares.heldout}
+    if any(skipped.values()):
+        body["skipped"] = skipped
     for number, task in enumerate(tasks):
         parts = shares.cut(task, train_y, seed, number)
         body["tasks"].append(_task_entry(body["index_sets"], number, parts, train_y, evaluated_y, task.transform))
     return {**body, "sha256": sha256_text(canonical_json(body))}
+
+
+def _without_gaps(
+    scenario: dict[str, Any], tasks: list[TaskIndices], sources: Sequence[SourceData], shares: Shares
+) -> tuple[list[TaskIndices], dict[str, int]]:
+    """Tasks without samples that could not be decoded, and how many of training and test part were left out."""
+    parts = [source.presence for source in sources if source.presence is not None]
+    if not parts:
+        return tasks, {}
+    if len(parts) < len(sources):
+        raise SplitError("data sets of images and of several modalities do not mix: use one kind")
+    presence = Presence.join(parts)
+    if shares.evaluate_on != "test":
+        presence = presence.evaluated_on_training()
+    kept, skipped = leave_out_unreadable(tasks, presence, bool(scenario.get("skip_unreadable")))
+    check_modalities(kept, presence, bool(scenario.get("absent_modalities")))
+    return kept, skipped
 
 
 def _task_entry(

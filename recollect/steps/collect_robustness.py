@@ -54,7 +54,11 @@ def with_robustness(run: dict[str, Any], judged: dict[str, Any] | None) -> dict[
     """A run with the metrics of its stored model; as it is where there are none or it did not come out."""
     if judged is None or run["status"] != "ok":
         return run
-    return {**run, "metrics": {**run["metrics"], **judged["metrics"]}, "remarks": judged["remarks"]}
+    return {
+        **run,
+        "metrics": {**run["metrics"], **judged["metrics"]},
+        "remarks": {**run.get("remarks", {}), **judged["remarks"]},
+    }
 
 
 def _read(places: Places, scenario: str, method: str, partial: bool) -> dict[str, Any] | None:

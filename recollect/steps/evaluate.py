@@ -106,7 +106,14 @@ def evaluate_run(places: Places, scenario: str, method: str, seed: int) -> dict[
         if record["status"] == "ok":
             defined = manifest["protocol"] in OPEN_PROTOCOLS
             result[name] = all_variants(R, sizes, initial, forward_defined=defined)
+    if manifest.get("skipped"):
+        result["remarks"] = dict.fromkeys(result["metrics"], _skipped(manifest["skipped"]))
     return result
+
+
+def _skipped(counts: dict[str, int]) -> str:
+    """What must be said beside every value where samples were left out."""
+    return f"without {counts['train']} training and {counts['test']} test samples that could not be decoded"
 
 
 def evaluate(scenario: str, method: str, seeds: Sequence[int], places: Places) -> None:

@@ -89,7 +89,8 @@ def load_classifier(
         class_tasks[entry["classes"]] = task
     strategy = build_strategy(
         record["config"]["method"], outputs, input_shape=data.input_shape, n_tasks=record["n_tasks"],
-        value_range=data.value_range, device=device, seed=record["seed"],
+        value_range=data.value_range, device=device, seed=record["seed"], layout=data.layout,
+        bytes_suffice=data.bytes_suffice,
     )  # fmt: skip
     restore_model(strategy, folder, record["model_sha256"], REDO)
     strategy.model.to(device)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recollect.datasets import open_prepared
+import numpy as np
+
+from recollect.datasets import Prepared, open_prepared
+from recollect.datasets.packed import PackedArrays
+from recollect.scenarios.gaps import Presence
 from recollect.scenarios.manifest import SourceData, make_manifest, write_manifest
 from recollect.steps.places import Places
 
@@ -16,8 +20,18 @@ def source(places: Places, dataset: str) -> SourceData:
     pixels = data.info["input_shape"][1] * data.info["input_shape"][2] * data.info["input_shape"][0]
     return SourceData(
         name=dataset, sha256=data.info["content_sha256"], n_classes=data.info["n_classes"], n_pixels=pixels,
-        train_y=data.train_y, test_y=data.test_y,
+        train_y=data.train_y, test_y=data.test_y, presence=_presence(data),
     )  # fmt: skip
+
+
+def _presence(data: Prepared) -> Presence | None:
+    """Who has which modality; None for images."""
+    if not isinstance(data.train_x, PackedArrays):
+        return None
+    names = tuple(modality.name for modality in data.train_x.modalities)
+    train, test = (np.asarray(x.present).astype(bool) for x in (data.train_x, data.test_x))
+    unreadable = data.info.get("unreadable", {})
+    return Presence(names, train, test, tuple(name for half in unreadable.values() for name in half))
 
 
 def split(scenario: dict[str, Any], seeds: Sequence[int], places: Places) -> None:

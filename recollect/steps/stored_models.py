@@ -52,7 +52,7 @@ class StoredModels:
         strategy = build_strategy(
             record["config"]["method"], OutputMask(self.n_classes, "all", self.device),
             input_shape=data.input_shape, n_tasks=record["n_tasks"], value_range=data.value_range,
-            device=self.device, seed=record["seed"],
+            device=self.device, seed=record["seed"], layout=data.layout, bytes_suffice=data.bytes_suffice,
         )  # fmt: skip
         strategy.model.to(self.device)
         strategy.load_snapshot(load_snapshot(self.folder, task, record["snapshots"], REDO))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from recollect.datasets import Prepared, open_prepared
+from recollect.datasets.packed import PackedArrays
 from recollect.engine.benchmark import Pool, build_benchmark
 from recollect.engine.device import choose_device
 from recollect.engine.notice import Notice
+from recollect.engine.packed import Packed, layout_of
 from recollect.engine.runner import EVALUATED, Plan, SeedRunner
 from recollect.engine.stored import Enlarged
 from recollect.errors import RecollectError
+from recollect.multimodal.samples import Layout
 from recollect.scenarios.manifest import arrays_of, read_manifest
 from recollect.steps.places import Places
 
@@ -38,6 +41,10 @@ def stored_images(array: Any, data: Prepared, device: torch.device, limit: int =
         device: where small arrays are kept.
         limit: bytes; larger arrays stay where they are.
     """
+    if isinstance(array, PackedArrays):
+        small = limit if array.nbytes <= limit else 0
+        values = {name: _on_device(values, device, small) for name, values in array.values.items()}
+        return Packed(replace(array, present=_on_device(array.present, device, small), values=values))
     kept = _on_device(array, device, limit)
     return kept if data.enlarged_side is None else Enlarged(kept, data.enlarged_side)
 
@@ -67,6 +74,23 @@ class LoadedData:
         """Smallest and largest pixel that methods see: bytes become fractions, other numbers stay as they are."""
         ranges = {d.value_range if d.train_x.dtype.kind == "f" else (0.0, 1.0) for d in self.datasets}
         return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    @property
+    def layout(self) -> Layout | None:
+        """Where each modality lies in a row; None for images. All data sets of a scenario must agree."""
+        kinds = {
+            tuple((m["name"], tuple(m["shape"])) for m in d.info.get("modalities", ())) for d in self.datasets
+        }
+        if len(kinds) != 1:
+            names = [data.info["dataset"] for data in self.datasets]
+            raise RecollectError(f"data sets {names} differ in their modalities: use sets of the same ones")
+        packed = self.datasets[0].train_x
+        return layout_of(packed.modalities) if isinstance(packed, PackedArrays) else None
+
+    @property
+    def bytes_suffice(self) -> bool:
+        """Whether memories may keep the data as bytes; images always are."""
+        return all(m["dtype"] == "uint8" for d in self.datasets for m in d.info.get("modalities", ()))
 
     @property
     def sha256(self) -> list[str]:
@@ -133,6 +157,6 @@ def _train_seed(plan: Plan, seed: int, data: LoadedData, places: Places, notice:
     benchmark = data.benchmark(manifest, str(split_file))
     runner = SeedRunner(
         plan, seed, benchmark, data.input_shape, places.run(scenario, method, seed), manifest["sha256"],
-        data.sha256, data.value_range, notice,
+        data.sha256, data.value_range, notice, data.layout, data.bytes_suffice,
     )  # fmt: skip
     return runner.run()
