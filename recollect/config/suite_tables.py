@@ -29,7 +29,7 @@ def check_tables(config: Config, files: Sequence[Path], scenarios: Collection[st
         config: the suite.
         files: where it was read from.
         scenarios: all there are; a table of those alone that the suite does not run is left out, see
-            :func:`is_left_out`.
+            :func:`is_left_out`, unless no table were left.
 
     Raises:
         ConfigError: naming the table's key, the file and what is allowed.
@@ -43,11 +43,12 @@ def check_tables(config: Config, files: Sequence[Path], scenarios: Collection[st
     metrics = [*METRICS, *samples, *robustness]
     known = {"scenarios": config["scenarios"], "methods": config["methods"], "metrics": metrics}
     ids = [table["id"] for table in config["tables"]]
+    some_are_shown = any(not is_left_out(table, config, scenarios) for table in config["tables"])
     for i, table in enumerate(config["tables"]):
         if table["id"] in ids[:i]:
             where = origin(["tables", i, "id"], files)
             raise ConfigError(f"tables[{i}].id = {table['id']!r} in {where} is there twice: rename one")
-        if is_left_out(table, config, scenarios):
+        if some_are_shown and is_left_out(table, config, scenarios):
             continue
         for key, allowed in known.items():
             for j, value in enumerate(table.get(key, [])):
