@@ -81,7 +81,7 @@ class TowerPretrainer(Pretrainer):
         seed, classes = self.recipe.seed, len(self.recipe.classes)
         self.vit: Any = FillIn(spec, seed) if self._fills_in else random_tower(spec.size, seed, classes)
         embedding = (self.vit.tower if self._fills_in else self.vit).patch_embed
-        values = self.float(self.x[:: max(1, len(self.x) // 2000)])
+        values = self.fractions(self.x[:: max(1, len(self.x) // 2000)])
         embedding.mean.copy_(values.mean())
         embedding.deviation.copy_(values.std().clamp(min=1e-3))
         self.optimizer = AdamW(self._groups(), self.recipe.lr, self.recipe.weight_decay)
@@ -97,7 +97,7 @@ class TowerPretrainer(Pretrainer):
         rows, places = rows_of(y, self.recipe.classes)
         return torch.from_numpy(np.array(x[rows])), torch.from_numpy(places)
 
-    def float(self, x: Tensor) -> Tensor:
+    def fractions(self, x: Tensor) -> Tensor:
         """Samples (N, *shape) as a run sees them: bytes as fractions of 255."""
         x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
         return x.reshape(len(x), *self.spec.size["shape"])
@@ -126,7 +126,7 @@ class TowerPretrainer(Pretrainer):
         for number, rows in enumerate(batches):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, self.epoch + (number + 1) / len(batches))
-            loss = self._loss(self.float(self.x[rows]), self.y[rows], draws)
+            loss = self._loss(self.fractions(self.x[rows]), self.y[rows], draws)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -143,7 +143,7 @@ class TowerPretrainer(Pretrainer):
         draws = torch.Generator().manual_seed(0)
         parts = list(zip(tensors.split(EVAL_ROWS), labels.split(EVAL_ROWS), strict=True))
         if self._fills_in:
-            errors = [float(self._loss(self.float(part), y, draws)) * len(part) for part, y in parts]
+            errors = [float(self._loss(self.fractions(part), y, draws)) * len(part) for part, y in parts]
             return {"test_hidden_error": sum(errors) / len(tensors)}
-        right = sum(int((self.vit(self.float(part)).argmax(dim=1) == y).sum()) for part, y in parts)
+        right = sum(int((self.vit(self.fractions(part)).argmax(dim=1) == y).sum()) for part, y in parts)
         return {"test_accuracy": right / len(tensors)}

@@ -38,9 +38,11 @@ def bare_transformers(spec: TowerSpec) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if spec.kind == "spectrogram":
-            return ASTModel(ASTConfig(attn_implementation="eager"))
-        size = {"vocab_size": 384, "d_model": 1472, "d_kv": 64, "d_ff": 3584, "num_layers": 12, "num_heads": 6}
-        config = T5Config(**size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+            return ASTModel(ASTConfig())
+        config = T5Config(
+            vocab_size=384, d_model=1472, d_kv=64, d_ff=3584, num_layers=12, num_heads=6,
+            feed_forward_proj="gated-gelu",
+        )  # fmt: skip
         return T5EncoderModel(config).encoder
 
 
