@@ -19,6 +19,7 @@ from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
 
 if TYPE_CHECKING:
     from recollect.config.suite import Suite
+    from recollect.steps.places import Places
 
 
 def _data_dir(a: argparse.Namespace) -> Path:
@@ -34,11 +35,20 @@ def _fetch(a: argparse.Namespace) -> None:
     prepare(a.dataset, _data_dir(a), Places(a.results).data(a.dataset), offline=a.offline)
 
 
+def _checked(places: Places, datasets: Sequence[str]) -> Places:
+    """A results folder whose prepared data sets have been compared with their hashes."""
+    from recollect.datasets import check_intact
+
+    for dataset in datasets:
+        check_intact(places.data(dataset))
+    return places
+
+
 def _split(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.split import split
 
-    split(a.scenario, a.seeds, Places(a.results))
+    split(a.scenario, a.seeds, _checked(Places(a.results), a.scenario["datasets"]))
 
 
 def _extractor(a: argparse.Namespace) -> None:
@@ -60,15 +70,16 @@ def _reference(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.reference import reference
 
-    reference(a.scenario, a.extractor, a.seeds, Places(a.results), device=a.device, threads=a.threads)
+    places = _checked(Places(a.results), a.scenario["datasets"])
+    reference(a.scenario, a.extractor, a.seeds, places, device=a.device, threads=a.threads)
 
 
 def _train(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.train import train
 
-    places = Places(a.results)
     spec = a.spec
+    places = _checked(Places(a.results), spec["scenario"]["datasets"])
     if "backbone" in spec["method"].get("hyper", {}):
         from recollect.steps.pretrain import with_weights
 
