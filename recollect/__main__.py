@@ -9,11 +9,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recollect.errors import RecollectError
+from recollect.gpu_slots import VISIBLE, hold
 from recollect.robustness.sets import KINDS
 from recollect.steps.suite_pictures import SAMPLES, WITH_ENCODER
 
@@ -428,11 +430,25 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextmanager
+def _card(a: argparse.Namespace) -> Iterator[None]:
+    """A slot of a card for steps that may use one, taken before they load torch."""
+    device = a.spec["engine"].get("device") if "spec" in a else getattr(a, "device", "cpu")
+    slot = hold(device, say=sys.stderr.write)
+    if slot is None:
+        yield
+        return
+    os.environ[VISIBLE] = slot.card
+    with slot.lock:
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a step; bad input gives one sentence on stderr and status 1."""
     parsed = parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        with _card(parsed):
+            parsed.run(parsed)
     except RecollectError as error:
         sys.stderr.write(f"recollect {parsed.step}: {error}\n")
         return 1
