@@ -22,7 +22,7 @@ from recollect.errors import RecollectError
 SLOTS, NEED_MB, FOLDER, FAKE = (
     f"RECOLLECT_GPU_{name}" for name in ("SLOTS", "MEM_MB", "LOCKS", "LIST")
 )  # fmt: skip
-"""Environment: slots per card, free memory a run needs, folder of the locks, cards for tests: ``a:8000,b:4000``."""
+"""Environment: slots per card, free memory a run needs, folder of the locks, cards for tests: ``a:8000,b:90``."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits")
 POLL_S = 1.0
@@ -95,7 +95,7 @@ def _try(path: Path) -> IO[bytes] | None:
 
 
 def take(found: Sequence[Card], slots: int, folder: Path, need_mb: float = 0.0) -> Slot | None:
-    """A slot on the card with the fewest taken ones, of these the one with most free memory; None if all are taken.
+    """A slot on the card with the fewest taken ones, then with most free memory; None if none is free.
 
     Args:
         found: cards to choose from.
