@@ -18,7 +18,7 @@ from recollect.errors import RecollectError
 CHECK_EVERY = 50
 LEAST_S = 5.0
 """Between saves at the end of epochs: to repeat short epochs is cheaper than to write all the time."""
-SHARE = 0.02
+SHARE = 0.01
 """Of the time since the last save that saving at the end of an epoch may take."""
 
 
@@ -75,8 +75,16 @@ class Monitor(SupervisedPlugin):
 
     def check(self, strategy: Any, wait_s: float = math.inf) -> None:
         """Raise :class:`Diverged` at the first loss that is not finite; save state when it is time."""
-        if not self._losses:
-            return
+        if self._losses:
+            self._look(strategy)
+        start = time.monotonic()
+        if self.notice.reason or start - self._saved_at >= min(wait_s, self.save_every_s):
+            self.save()
+            self._saved_at = time.monotonic()
+            self._save_s = self._saved_at - start
+        self.notice.check(f"at task {self.task + 1}, step {self.task_steps}")
+
+    def _look(self, strategy: Any) -> None:
         losses = torch.stack([loss.reshape(()) for loss in self._losses])
         self._losses = []
         finite = torch.isfinite(losses).tolist()
@@ -84,12 +92,6 @@ class Monitor(SupervisedPlugin):
             raise Diverged(self.task, self.task_steps - len(finite) + finite.index(False) + 1)
         self.steps += len(finite)
         self.progress.step(self.task, strategy, float(losses[-1]), len(finite))
-        start = time.monotonic()
-        if self.notice.reason or start - self._saved_at >= min(wait_s, self.save_every_s):
-            self.save()
-            self._saved_at = time.monotonic()
-            self._save_s = self._saved_at - start
-        self.notice.check(f"at task {self.task + 1}, step {self.task_steps}")
 
     def state_dict(self) -> dict[str, Any]:
         """The step counts, for the record of a resumed run."""
