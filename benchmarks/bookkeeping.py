@@ -29,7 +29,7 @@ def _checkout(folder: Path, seeds: int) -> None:
         copy(ROOT / part, folder / part)
     for name in STUBBED:
         path = folder / "workflow" / "rules" / f"{name}.smk"
-        stub = re.sub(r"    shell:\n.*", '    shell:\n        "touch {output}"\n', path.read_text(), flags=re.S)
+        stub = re.sub(r"( *)shell:\n.*", r'\1shell:\n\1    "touch {output}"\n', path.read_text(), flags=re.S)
         path.write_text(stub)
     table = {"id": "accuracy", "title": "stub", "metrics": ["avg_acc_unweighted"]}
     suite = {"suite": "stub", "methods": ["naive"], "seeds": list(range(seeds)), "seeds_per_job": 1}

@@ -36,7 +36,16 @@ from recollect.steps.suite_pictures import PictureGroup, picture_groups
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
-BESIDE_NUMBERS = ("data_dir", "offline", "mlflow", "mem_mb", "checkpoint_minutes", "gpu_slots", "gpu_mem_mb")
+BESIDE_NUMBERS = (
+    "data_dir",
+    "offline",
+    "mlflow",
+    "mem_mb",
+    "checkpoint_minutes",
+    "gpu_slots",
+    "gpu_mem_mb",
+    "gres_per_job",
+)
 BESIDE_TRAINING = ("title", "extractor")
 
 
@@ -109,8 +118,13 @@ class Plan:
 
     @property
     def gpus(self) -> int:
-        """GPUs a training job asks a scheduler for."""
-        return self._suite.config.get("gpus_per_job", 0)
+        """Whole GPUs a training job asks a scheduler for; none where it asks for a part or a type of one."""
+        return 0 if self.gres else self._suite.config.get("gpus_per_job", 0)
+
+    @property
+    def gres(self) -> str:
+        """A generic resource of SLURM that a training job asks for; empty for none."""
+        return self._suite.config.get("gres_per_job", "")
 
     @property
     def gpu_environment(self) -> str:

@@ -96,3 +96,11 @@ def test_a_disk_that_fills_up_while_a_state_is_saved_keeps_the_one_before(
         pipeline(results, ["evaluate", "collect", "tables"])
         assert outcome(results) == expected
         assert os.listdir(tmp_path / "disk") == ["results"]
+
+
+def test_inodes_per_run(undisturbed: Path) -> None:
+    """Shared file systems count files: a finished run has two and two folders, whatever it went through."""
+    runs = sorted(undisturbed.glob("runs/*/*/*"))
+    inodes = {path.stat().st_ino for run in runs for path in (run, *run.rglob("*"))}
+    assert len(runs) == 2
+    assert len(inodes) == 4 * len(runs)

@@ -68,7 +68,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> byte
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """A checkout in which nothing has run."""
-    made = with_slow_method(tmp_path / "repo", 0.05)
+    made = with_slow_method(tmp_path / "repo", 0.1)
     made.configure(**SUITE)
     return made
 
@@ -114,9 +114,8 @@ def log(checkout: Checkout) -> str:
 
 
 def training(checkout: Checkout, cluster: Cluster) -> bool:
-    """Whether some job has begun to train: its log has a line of progress."""
-    logs = checkout.root.glob("results/logs/train/*/*/*.log")
-    return bool(cluster.jobs("R")) and any("task 1/5" in path.read_text() for path in logs)
+    """Whether some job is in the midst of training: a state is saved after every task, and gone at the end."""
+    return bool(cluster.jobs("R")) and any(checkout.root.glob("results/runs/*/*/*/.state"))
 
 
 def finish(process: subprocess.Popen[str], checkout: Checkout, cluster: Cluster, expected: bytes) -> None:
