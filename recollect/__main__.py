@@ -54,17 +54,23 @@ def _split(a: argparse.Namespace) -> None:
 
 
 def _extractor(a: argparse.Namespace) -> None:
+    from recollect.extractors import get_extractor_spec
     from recollect.steps.extractor import make_extractor
     from recollect.steps.places import Places
 
-    make_extractor(a.extractor, Places(a.results), _data_dir(a), offline=a.offline)
+    training = get_extractor_spec(a.extractor).training
+    places = _checked(Places(a.results), [training.dataset] if training else [])
+    make_extractor(a.extractor, places, _data_dir(a), offline=a.offline)
 
 
 def _pretrain(a: argparse.Namespace) -> None:
+    from recollect.pretrained.registry import get_backbone_spec
     from recollect.steps.places import Places
     from recollect.steps.pretrain import pretrain
 
-    record = pretrain(a.backbone, Places(a.results), _data_dir(a), offline=a.offline, save_every_s=a.save_every)
+    recipe = get_backbone_spec(a.backbone).pretraining
+    places = _checked(Places(a.results), [recipe.dataset] if recipe else [])
+    record = pretrain(a.backbone, places, _data_dir(a), offline=a.offline, save_every_s=a.save_every)
     sys.stderr.write(f"backbone {a.backbone}: {record['how']}, sha256 {record['sha256'][:16]}\n")
 
 
@@ -433,8 +439,8 @@ def parser() -> argparse.ArgumentParser:
 @contextmanager
 def _card(a: argparse.Namespace) -> Iterator[None]:
     """A slot of a card for steps that may use one, taken before they load torch."""
-    device = a.spec["engine"].get("device") if "spec" in a else getattr(a, "device", "cpu")
-    slot = hold(device, say=sys.stderr.write)
+    engine = a.spec["engine"] if "spec" in a else vars(a)
+    slot = hold(engine.get("device", "cpu") if isinstance(engine, dict) else "cpu", say=sys.stderr.write)
     if slot is None:
         yield
         return
