@@ -44,7 +44,8 @@ check: setup  ## style, types and workflow lint
 bench: setup  ## measure speed and memory, write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-faults: setup  ## kill the default suite at 50 random moments and compare the results (20 minutes)
+faults: setup  ## faults on purpose: 50 kills of the default suite, and the long form of tests/faults (half an hour)
+	RECOLLECT_FAULTS=1 $(BIN)/python -m pytest tests/faults
 	$(BIN)/python tests/faults/kill_everywhere.py
 
 ui: setup  ## browse the runs in MLflow on http://127.0.0.1:5000

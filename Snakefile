@@ -28,7 +28,7 @@ except RecollectError as error:
 
 # Every rule calls one step of the command line, with the Python that runs this file.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; "
+    f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}' {PLAN.gpu_environment}; "
     f"recollect() {{{{ '{sys.executable}' -m recollect \"$@\"; }}}}; "
 )
 

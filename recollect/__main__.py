@@ -9,16 +9,19 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from recollect.errors import RecollectError
+from recollect.gpu_slots import VISIBLE, hold
 from recollect.robustness.sets import KINDS
 from recollect.steps.suite_pictures import KINDS as PICTURES
 
 if TYPE_CHECKING:
     from recollect.config.suite import Suite
+    from recollect.steps.places import Places
 
 
 def _data_dir(a: argparse.Namespace) -> Path:
@@ -34,25 +37,40 @@ def _fetch(a: argparse.Namespace) -> None:
     prepare(a.dataset, _data_dir(a), Places(a.results).data(a.dataset), offline=a.offline)
 
 
+def _checked(places: Places, datasets: Sequence[str]) -> Places:
+    """A results folder whose prepared data sets have been compared with their hashes."""
+    from recollect.datasets import check_intact
+
+    for dataset in datasets:
+        check_intact(places.data(dataset))
+    return places
+
+
 def _split(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.split import split
 
-    split(a.scenario, a.seeds, Places(a.results))
+    split(a.scenario, a.seeds, _checked(Places(a.results), a.scenario["datasets"]))
 
 
 def _extractor(a: argparse.Namespace) -> None:
+    from recollect.extractors import get_extractor_spec
     from recollect.steps.extractor import make_extractor
     from recollect.steps.places import Places
 
-    make_extractor(a.extractor, Places(a.results), _data_dir(a), offline=a.offline)
+    training = get_extractor_spec(a.extractor).training
+    places = _checked(Places(a.results), [training.dataset] if training else [])
+    make_extractor(a.extractor, places, _data_dir(a), offline=a.offline)
 
 
 def _pretrain(a: argparse.Namespace) -> None:
+    from recollect.pretrained.registry import get_backbone_spec
     from recollect.steps.places import Places
     from recollect.steps.pretrain import pretrain
 
-    record = pretrain(a.backbone, Places(a.results), _data_dir(a), offline=a.offline, save_every_s=a.save_every)
+    recipe = get_backbone_spec(a.backbone).pretraining
+    places = _checked(Places(a.results), [recipe.dataset] if recipe else [])
+    record = pretrain(a.backbone, places, _data_dir(a), offline=a.offline, save_every_s=a.save_every)
     sys.stderr.write(f"backbone {a.backbone}: {record['how']}, sha256 {record['sha256'][:16]}\n")
 
 
@@ -60,15 +78,16 @@ def _reference(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.reference import reference
 
-    reference(a.scenario, a.extractor, a.seeds, Places(a.results), device=a.device, threads=a.threads)
+    places = _checked(Places(a.results), a.scenario["datasets"])
+    reference(a.scenario, a.extractor, a.seeds, places, device=a.device, threads=a.threads)
 
 
 def _train(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.train import train
 
-    places = Places(a.results)
     spec = a.spec
+    places = _checked(Places(a.results), spec["scenario"]["datasets"])
     method = spec["method"]
     if "backbone" in method.get("hyper", {}) or method.get("train", {}).get("mm_towers"):
         from recollect.steps.pretrain import with_weights
@@ -418,11 +437,25 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextmanager
+def _card(a: argparse.Namespace) -> Iterator[None]:
+    """A slot of a card for steps that may use one, taken before they load torch."""
+    engine = a.spec["engine"] if "spec" in a else vars(a)
+    slot = hold(engine.get("device", "cpu") if isinstance(engine, dict) else "cpu", say=sys.stderr.write)
+    if slot is None:
+        yield
+        return
+    os.environ[VISIBLE] = slot.card
+    with slot.lock:
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a step; bad input gives one sentence on stderr and status 1."""
     parsed = parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        with _card(parsed):
+            parsed.run(parsed)
     except RecollectError as error:
         sys.stderr.write(f"recollect {parsed.step}: {error}\n")
         return 1

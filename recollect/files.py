@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from recollect.errors import RecollectError
 
+SEAL = "seal"
+"""Key of the hash that an object in a JSON file has of the rest of its content."""
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again, finished work is kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
@@ -70,23 +72,48 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as readable JSON, atomically; NaN is refused, write None instead."""
+def write_json(path: Path, value: Any, *, seal: bool = True) -> None:
+    """Write ``value`` as readable JSON, atomically; NaN is refused, write None instead.
+
+    Args:
+        path: the file.
+        value: what :mod:`json` takes.
+        seal: give an object the hash of its content, so that :func:`read_json` notices a changed digit.
+    """
+    value = sealed(value) if seal and isinstance(value, dict) else value
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """The object with the hash of its content, as that will be read: keys are texts by then."""
+    return {**value, SEAL: sha256_text(canonical_json(json.loads(json.dumps(value))))}
+
+
+def unsealed(value: dict[str, Any]) -> dict[str, Any]:
+    """The object without its hash; one without any is taken as it is.
+
+    Raises:
+        ValueError: the content is not the one of the hash.
+    """
+    content = {key: item for key, item in value.items() if key != SEAL}
+    if SEAL in value and value[SEAL] != sealed(content)[SEAL]:
+        raise ValueError("its content was changed")
+    return content
+
+
 def read_json(path: Path, redo: str) -> Any:
-    """Read a JSON file that one of our steps wrote.
+    """Read a JSON file that one of our steps wrote; the seal is checked where there is one, and taken off.
 
     Args:
         path: the file.
         redo: what to tell a user whose file is unreadable, e.g. "delete it and run again".
 
     Raises:
-        RecollectError: the file is missing or is not complete JSON.
+        RecollectError: the file is missing, not complete JSON, or not as it was written.
     """
     try:
-        return json.loads(Path(path).read_text())
+        value = json.loads(Path(path).read_text())
+        return unsealed(value) if isinstance(value, dict) else value
     except FileNotFoundError:
         raise RecollectError(f"{path} is missing: {redo}") from None
     except (ValueError, UnicodeDecodeError) as error:

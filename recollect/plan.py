@@ -18,6 +18,7 @@ from recollect.errors import RecollectError
 from recollect.estimates import estimate, runtime_minutes
 from recollect.extractors import get_extractor_spec
 from recollect.files import canonical_json
+from recollect.gpu_slots import NEED_MB, SLOTS
 from recollect.layout import ROOT
 from recollect.multimodal.registry import get_tower_spec, pretraining_module
 from recollect.provenance.fingerprint import (
@@ -35,7 +36,16 @@ from recollect.steps.suite_pictures import PictureGroup, picture_groups
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
-BESIDE_NUMBERS = ("data_dir", "offline", "mlflow", "mem_mb", "checkpoint_minutes")
+BESIDE_NUMBERS = (
+    "data_dir",
+    "offline",
+    "mlflow",
+    "mem_mb",
+    "checkpoint_minutes",
+    "gpu_slots",
+    "gpu_mem_mb",
+    "gres_per_job",
+)
 BESIDE_TRAINING = ("title", "extractor")
 
 
@@ -108,8 +118,19 @@ class Plan:
 
     @property
     def gpus(self) -> int:
-        """GPUs a training job asks a scheduler for."""
-        return self._suite.config.get("gpus_per_job", 0)
+        """Whole GPUs a training job asks a scheduler for; none where it asks for a part or a type of one."""
+        return 0 if self.gres else self._suite.config.get("gpus_per_job", 0)
+
+    @property
+    def gres(self) -> str:
+        """A generic resource of SLURM that a training job asks for; empty for none."""
+        return self._suite.config.get("gres_per_job", "")
+
+    @property
+    def gpu_environment(self) -> str:
+        """What jobs need to know to share cards, as assignments for a shell."""
+        chosen = {SLOTS: self._suite.config.get("gpu_slots", 4), NEED_MB: self._suite.config.get("gpu_mem_mb", 0)}
+        return " ".join(f"{name}={value}" for name, value in chosen.items())
 
     def runtime_minutes(self, batch: Batch) -> Callable[[Any, int], int]:
         """Minutes a training job of this batch may take, for schedulers, from runs that were measured."""

@@ -9,6 +9,7 @@ from recollect.datasets.errors import (
     MissingData,
     UnknownDataset,
 )
+from recollect.datasets.intact import check_intact
 from recollect.datasets.prepare import prepare, prepare_spec
 from recollect.datasets.registry import DATASETS, get_spec
 from recollect.datasets.spec import DatasetSpec, Decoded, Part, RemoteFile
@@ -27,6 +28,7 @@ __all__ = [
     "Prepared",
     "RemoteFile",
     "UnknownDataset",
+    "check_intact",
     "content_sha256",
     "get_spec",
     "open_prepared",

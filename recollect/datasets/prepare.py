@@ -14,6 +14,7 @@ from tqdm import tqdm
 from recollect.datasets.checksums import ContentHash, RowsHash, file_digest, rows_sha256
 from recollect.datasets.download import Patience, fetch
 from recollect.datasets.errors import CorruptData, DatasetError, DownloadFailed, MissingData
+from recollect.datasets.intact import check_intact
 from recollect.datasets.modalities import describe_modalities, write_modalities
 from recollect.datasets.registry import get_spec
 from recollect.datasets.spec import DTYPES, DatasetSpec, Decoded, Part, in_batches
@@ -23,7 +24,6 @@ from recollect.datasets.store import (
     SIZES,
     FlatNpyWriter,
     NpyWriter,
-    open_prepared,
     write_info,
     writing,
 )
@@ -87,7 +87,7 @@ def prepare_spec(
 def _intact(spec: DatasetSpec, out_dir: Path) -> dict[str, Any] | None:
     """Return dataset.json if `out_dir` already holds this data set, whole; else None."""
     try:
-        info = open_prepared(out_dir).info
+        info = check_intact(out_dir).info
     except (DatasetError, OSError):
         return None
     same = info["dataset"] == spec.name and info["n_classes"] == spec.n_classes

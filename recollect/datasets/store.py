@@ -15,6 +15,7 @@ from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
 from recollect.datasets.packed import PackedArrays
 from recollect.datasets.ragged import RaggedImages
 from recollect.datasets.spec import DTYPES, MODALITY_DTYPES, StoredModality
+from recollect.files import sealed, unsealed
 
 SCHEMA = 1
 INFO = "dataset.json"
@@ -146,7 +147,7 @@ class FlatNpyWriter(NpyWriter):
 def write_info(info: dict[str, Any], path: Path) -> None:
     """Write dataset.json (sorted keys, so that the same content gives the same bytes)."""
     with writing(path.parent):
-        path.write_text(json.dumps(info, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(sealed(info), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def open_prepared(out_dir: Path) -> Prepared:
@@ -169,6 +170,7 @@ def open_prepared(out_dir: Path) -> Prepared:
         else:
             _check_array(out_dir, f"{half}_x", arrays[f"{half}_x"], dtype, (n, *shape))
         _check_array(out_dir, f"{half}_y", arrays[f"{half}_y"], np.dtype("<i8"), (n,))
+        _check_counts(out_dir, f"{half}_y", arrays[f"{half}_y"], info[half].get("class_counts"))
     return Prepared(info=info, **arrays)
 
 
@@ -177,7 +179,7 @@ def _packed(out_dir: Path, half: str, present: np.ndarray, info: dict[str, Any])
         modalities = [StoredModality(**{**entry, "shape": tuple(entry["shape"])}) for entry in info["modalities"]]
         dtypes = [MODALITY_DTYPES[modality.dtype] for modality in modalities]
     except (TypeError, KeyError) as error:
-        raise _redo(out_dir, f"{out_dir / INFO} garbles its modalities ({error})") from None
+        raise redo(out_dir, f"{out_dir / INFO} garbles its modalities ({error})") from None
     n, values = info[half]["n"], {}
     _check_array(out_dir, f"{half}_x", present, np.dtype("u1"), (n, len(modalities)))
     for modality, dtype in zip(modalities, dtypes, strict=True):
@@ -194,7 +196,7 @@ def _ragged(out_dir: Path, flat: np.ndarray, n: int, side: int) -> RaggedImages:
     try:
         return RaggedImages(flat, np.array(sizes), side)
     except ValueError as error:
-        raise _redo(out_dir, f"{out_dir / 'train_x.npy'} does not fit {SIZES}.npy ({error})") from None
+        raise redo(out_dir, f"{out_dir / 'train_x.npy'} does not fit {SIZES}.npy ({error})") from None
 
 
 def read_info(out_dir: Path) -> dict[str, Any]:
@@ -210,16 +212,17 @@ def read_info(out_dir: Path) -> dict[str, Any]:
         )
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
+        info = unsealed(info) if isinstance(info, dict) else info
     except (OSError, ValueError) as error:
-        raise _redo(out_dir, f"{path} cannot be read ({error})") from error
+        raise redo(out_dir, f"{path} cannot be read ({error})") from error
     if not isinstance(info, dict) or info.get("schema") != SCHEMA:
-        raise _redo(out_dir, f"{path} is not of schema {SCHEMA}")
+        raise redo(out_dir, f"{path} is not of schema {SCHEMA}")
     wrong = [key for key, kind in _KEYS.items() if not isinstance(info.get(key), kind)]
     wrong += [half for half in ("train", "test") if half not in wrong and not isinstance(info[half].get("n"), int)]
     wrong += _wrong_values(info)
     wrong += [key for key, kind in _OPTIONAL.items() if key in info and not isinstance(info[key], kind)]
     if wrong:
-        raise _redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
+        raise redo(out_dir, f"{path} lacks or garbles {', '.join(wrong)}")
     return info
 
 
@@ -238,16 +241,26 @@ def _open_array(out_dir: Path, name: str) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise _redo(out_dir, f"{path} cannot be opened ({reason or error})") from error
+        raise redo(out_dir, f"{path} cannot be opened ({reason or error})") from error
 
 
 def _check_array(out_dir: Path, name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     path = out_dir / f"{name}.npy"
     if array.dtype != dtype or array.shape != shape:
-        raise _redo(out_dir, f"{path} is {array.dtype} {array.shape}, {INFO} says {dtype} {shape}")
+        raise redo(out_dir, f"{path} is {array.dtype} {array.shape}, {INFO} says {dtype} {shape}")
     if isinstance(array, np.memmap) and path.stat().st_size != array.offset + array.nbytes:
-        raise _redo(out_dir, f"{path} has bytes after its end")
+        raise redo(out_dir, f"{path} has bytes after its end")
 
 
-def _redo(out_dir: Path, what: str) -> CorruptData:
+def _check_counts(out_dir: Path, name: str, labels: np.ndarray, counts: list[int] | None) -> None:
+    """One changed label changes two counts: the steps that read labels only notice by that."""
+    if counts is None:
+        return
+    known = labels.size == 0 or (labels.min() >= 0 and labels.max() < len(counts))
+    if not known or np.bincount(labels, minlength=len(counts)).tolist() != counts:
+        raise redo(out_dir, f"{out_dir / f'{name}.npy'} has other numbers of samples per class than {INFO} says")
+
+
+def redo(out_dir: Path, what: str) -> CorruptData:
+    """The error that says what is wrong with a prepared data set and what to do."""
     return CorruptData(f"{what}: delete {out_dir} and prepare the data set again")

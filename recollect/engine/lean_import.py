@@ -1,9 +1,9 @@
 """Import Avalanche without what it would load and nothing here uses; saves every process about half its start.
 
-* jax: qpsolvers, which Avalanche imports for GEM, probes for it as one of many optional solvers; told that it is
-  absent, it does without.
-* wandb and torchmetrics, which two metrics use when they are called, and torch's compiler, which torchvision asks
-  about one device in one operator: stand-ins that load the real module at the first use.
+* wandb and torchmetrics, which two metrics use when they are called, qpsolvers, which GEM solves with after it has
+  probed for two dozen solvers, gdown, which one data set is downloaded with, and torch's compiler, which
+  torchvision asks about one device in one operator: stand-ins that load the real module at the first use.
+* jax: should something load qpsolvers meanwhile, it probes for jax too; told that it is absent, it does without.
 * torch's compiler once more: the first optimizer would load it, only to tell it what not to compile.
 
 Afterwards all of them import as usual.
@@ -20,7 +20,7 @@ from typing import Any, cast
 
 ABSENT = ("jax",)
 STAND_INS: dict[str, tuple[str, ...]] = {
-    "wandb": (), "torchmetrics": (), "torchmetrics.functional": ("accuracy",),
+    "wandb": (), "qpsolvers": (), "gdown": (), "torchmetrics": (), "torchmetrics.functional": ("accuracy",),
     "torch._dynamo.utils": ("is_compile_supported",),
 }  # fmt: skip
 """Module -> the names that are imported from it."""

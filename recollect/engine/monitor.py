@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,10 @@ from recollect.engine.progress import Progress
 from recollect.errors import RecollectError
 
 CHECK_EVERY = 50
+LEAST_S = 5.0
+"""Between saves at the end of epochs: to repeat short epochs is cheaper than to write all the time."""
+SHARE = 0.01
+"""Of the time since the last save that saving at the end of an epoch may take."""
 
 
 class Diverged(RecollectError):  # noqa: N818 - a state of a run
@@ -30,8 +35,9 @@ class Monitor(SupervisedPlugin):
 
     Args:
         progress: told about steps.
-        save: called with nothing at most every ``save_every_s`` seconds, after the losses were found finite.
-        save_every_s: seconds between saves.
+        save: called with nothing after the losses were found finite: at the end of an epoch if that costs no more
+            than :data:`SHARE` of the time since the last save, within an epoch every ``save_every_s`` seconds.
+        save_every_s: seconds between saves, at most and within an epoch also at least.
         notice: asked after every step whether to save and stop.
     """
 
@@ -45,7 +51,7 @@ class Monitor(SupervisedPlugin):
         self.steps = 0
         self.task_steps = 0
         self._losses: list[Tensor] = []
-        self._saved_at = time.monotonic()
+        self._saved_at, self._save_s = time.monotonic(), 0.0
 
     def start_task(self, task: int) -> None:
         """Note which task is trained; the clock of the saves starts again."""
@@ -65,12 +71,20 @@ class Monitor(SupervisedPlugin):
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
         """Look at the rest of the epoch's losses."""
-        self.check(strategy)
+        self.check(strategy, wait_s=max(LEAST_S, self._save_s / SHARE))
 
-    def check(self, strategy: Any) -> None:
+    def check(self, strategy: Any, wait_s: float = math.inf) -> None:
         """Raise :class:`Diverged` at the first loss that is not finite; save state when it is time."""
-        if not self._losses:
-            return
+        if self._losses:
+            self._look(strategy)
+        start = time.monotonic()
+        if self.notice.reason or start - self._saved_at >= min(wait_s, self.save_every_s):
+            self.save()
+            self._saved_at = time.monotonic()
+            self._save_s = self._saved_at - start
+        self.notice.check(f"at task {self.task + 1}, step {self.task_steps}")
+
+    def _look(self, strategy: Any) -> None:
         losses = torch.stack([loss.reshape(()) for loss in self._losses])
         self._losses = []
         finite = torch.isfinite(losses).tolist()
@@ -78,10 +92,6 @@ class Monitor(SupervisedPlugin):
             raise Diverged(self.task, self.task_steps - len(finite) + finite.index(False) + 1)
         self.steps += len(finite)
         self.progress.step(self.task, strategy, float(losses[-1]), len(finite))
-        if self.notice.reason or time.monotonic() - self._saved_at >= self.save_every_s:
-            self.save()
-            self._saved_at = time.monotonic()
-        self.notice.check(f"at task {self.task + 1}, step {self.task_steps}")
 
     def state_dict(self) -> dict[str, Any]:
         """The step counts, for the record of a resumed run."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +27,32 @@ def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
+    """Give a file a second name; where that cannot be, a copy. ``target`` is never half there."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        os.link(source, target)
+        os.link(source, temporary)
+        temporary.replace(target)
     except OSError:
-        shutil.copyfile(source, target)
+        write_bytes(target, source.read_bytes())
+    finally:
+        temporary.unlink(missing_ok=True)  # still there where both names are of one file already
 
 
 def finish(folder: Path, record: dict[str, Any], predictions: dict[str, np.ndarray]) -> None:
-    """Write the outputs of a finished run, stash them and drop its training state."""
-    write_bytes(folder / PREDICTIONS, npz_bytes(predictions))
-    record = {**record, "schema": SCHEMA, "predictions_sha256": sha256_file(folder / PREDICTIONS)}
-    write_json(folder / RUN, record)
+    """Write the outputs of a finished run and drop its training state.
+
+    The stash comes first: where there are outputs, they can be brought back, whatever happens in between.
+    """
     stash = folder / STASH
+    write_bytes(stash / PREDICTIONS, npz_bytes(predictions))
+    record = {**record, "schema": SCHEMA, "predictions_sha256": sha256_file(stash / PREDICTIONS)}
+    write_json(stash / RUN, record)
+    for name in (PREDICTIONS, RUN):
+        _link(stash / name, folder / name)
     try:
-        stash.mkdir(exist_ok=True)
-        for name in (PREDICTIONS, RUN):
-            _link(folder / name, stash / name)
         (folder / STATE).unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(stash, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def recall(folder: Path, stamp: str) -> dict[str, Any] | None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from recollect.errors import RecollectError
-from recollect.files import read_json, write_text
+from recollect.files import read_json, sha256_text, write_text
 from recollect.steps.collect_robustness import robustness_rows, with_robustness
 from recollect.steps.evaluate import evaluate_run
 from recollect.steps.places import Places
 from recollect.steps.suite_pairs import pairs
 
 COLUMNS = ("scenario", "method", "seed", "metric", "value", "status", "reason")
+
+
+def hash_file(collected: Path) -> Path:
+    """The file beside a collected frame with its SHA-256."""
+    return collected.with_name(f"{collected.name}.sha256")
 
 
 def _rows(scenario: str, method: str, run: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -96,4 +102,7 @@ def collect(suite: dict[str, Any], places: Places, partial: bool = False) -> Non
             extractors.note(run, f"{scenario}/{method} seed {seed}")
             run = with_robustness(run, judged.get((scenario, method, seed)))
             writer.writerows(_rows(scenario, method, run))
-    write_text(places.collected(suite["suite"]), buffer.getvalue())
+    target = places.collected(suite["suite"])
+    # The hash first: killed in between, the frame is not complete for Snakemake either.
+    write_text(hash_file(target), sha256_text(buffer.getvalue()) + "\n")
+    write_text(target, buffer.getvalue())

@@ -67,5 +67,5 @@ def keep(suite: str, places: Places, target: Path, command: str) -> list[Path]:
     records = [read_json(path, "run the suite again") for path in paths if path.is_file()]
     for path in tables:
         write_bytes(target / path.name, path.read_bytes())
-    write_json(target / "provenance.json", provenance(records, command))
+    write_json(target / "provenance.json", provenance(records, command), seal=False)
     return [*(target / path.name for path in tables), target / "provenance.json"]

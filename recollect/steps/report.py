@@ -149,7 +149,7 @@ def write_report(
     described = {
         name: (kind, hashlib.sha256(content).hexdigest(), len(content)) for name, (kind, content) in files.items()
     }
-    write_json(folder / CRATE, ro_crate(groups, title, described, commit_date() or UNKNOWN_DATE))
+    write_json(folder / CRATE, ro_crate(groups, title, described, commit_date() or UNKNOWN_DATE), seal=False)
     return report_files(folder)
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from recollect.config.published import Published
 from recollect.errors import RecollectError
-from recollect.files import canonical_json, sha256_text
+from recollect.files import canonical_json, sha256_file, sha256_text
 from recollect.provenance.fingerprint import step_fingerprint
+from recollect.steps.collect import hash_file
 from recollect.steps.places import Places
 from recollect.steps.suite_pairs import expected
 from recollect.steps.unchanged import Stamps
@@ -25,9 +26,12 @@ def read_collected(path: Path) -> pd.DataFrame:
     """The collected frame of a suite.
 
     Raises:
-        RecollectError: the file is missing or no CSV.
+        RecollectError: the file is missing, no CSV, or not what the collect step wrote.
     """
+    known = hash_file(path)
     try:
+        if known.is_file() and known.read_text().strip() != sha256_file(path):
+            raise RecollectError(f"{path} was changed since it was collected: delete it and run again")
         text = dict.fromkeys(("metric", "status", "reason"), str)
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"value": [""]})
     except FileNotFoundError:

@@ -40,7 +40,7 @@ class Stamps:
 
     def save(self) -> None:
         """Write the stamps of everything asked for; call it when all files are made."""
-        write_json(self._path, {name: _stamp(*made) for name, made in self._new.items()})
+        write_json(self._path, {name: _stamp(*made) for name, made in self._new.items()}, seal=False)
 
 
 def _stamp(digest: str, files: Sequence[Path]) -> str:

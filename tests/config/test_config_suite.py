@@ -364,6 +364,19 @@ def test_null_is_the_default_where_there_is_one(load):
     assert "--offline" not in plan.data_dir_argument
 
 
+def test_what_a_job_asks_of_gpus(load):
+    """A whole card, or a part or type of one, never both; how many runs share one is told to the jobs."""
+    assert (Plan(load()).gpus, Plan(load()).gres) == (0, "")
+    assert (Plan(load(gpus_per_job=1)).gpus, Plan(load(gpus_per_job=1)).gres) == (1, "")
+    part = Plan(load(gpus_per_job=1, gres_per_job="shard:2"))
+    assert (part.gpus, part.gres) == (0, "shard:2")
+    assert Plan(load(gpu_slots=3)).gpu_environment == "RECOLLECT_GPU_SLOTS=3 RECOLLECT_GPU_MEM_MB=0"
+    for gres in ("mps:25", "gpu:1g.10gb:1", "gpu:a100:1", "gpu"):
+        assert Plan(load(gres_per_job=gres)).gres == gres
+    with pytest.raises(RecollectError, match="gres_per_job"):
+        load(gres_per_job="gpu 1; rm")
+
+
 def test_planning_imports_nothing_heavy():
     code = (
         "import sys, yaml; from recollect.plan import Plan; from types import SimpleNamespace as N;"

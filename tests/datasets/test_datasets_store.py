@@ -9,6 +9,7 @@ import pytest
 from recollect.datasets.errors import CannotWrite, CorruptData, MissingData
 from recollect.datasets.prepare import prepare_spec
 from recollect.datasets.store import NpyWriter, open_prepared, writing
+from recollect.files import unsealed
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_nothing_prepared(tmp_path):
 
 
 def replace_info(out, **changes):
-    info = json.loads((out / "dataset.json").read_text())
+    info = unsealed(json.loads((out / "dataset.json").read_text()))
     (out / "dataset.json").write_text(json.dumps({**info, **changes}))
 
 

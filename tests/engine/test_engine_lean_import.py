@@ -9,7 +9,7 @@ import torch
 
 from recollect.engine.optimizers import SGD, Adam
 
-HEAVY = ("jax", "wandb", "torchmetrics", "torch._dynamo", "sympy")
+HEAVY = ("jax", "wandb", "torchmetrics", "torch._dynamo", "sympy", "qpsolvers", "gdown", "bs4")
 
 
 def _fresh_process(code: str) -> str:
@@ -34,11 +34,16 @@ def test_training_loads_no_heavy_module_and_they_import_as_usual_afterwards() ->
         "print(metric.result()[0])\n"
         "from avalanche.evaluation.metrics import confusion_matrix\n"
         "print(confusion_matrix.wandb.plot.confusion_matrix.__module__)\n"
+        "from avalanche.training.plugins import gem\n"
+        "import numpy as np\n"
+        "one = np.ones(2)\n"
+        "solved = gem.qpsolvers.solve_qp(P=np.eye(2), q=-one, G=np.eye(2), h=one, solver='quadprog')\n"
+        "print(solved.round(6).tolist())\n"
         "import wandb, torchmetrics.functional, torch._dynamo.utils as utils\n"
         "print(wandb.__file__ is not None, torchmetrics.__version__[0], utils.__file__ is not None)\n"
         "torch.optim.SGD([p], lr=0.1).step()\n"
     )
-    assert printed.splitlines() == ["[]", "0.5", "wandb.plot.confusion_matrix", "True 1 True"]
+    assert printed.splitlines() == ["[]", "0.5", "wandb.plot.confusion_matrix", "[1.0, 1.0]", "True 1 True"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,38 @@ def test_the_first_bad_loss_is_named(bad, position):
     assert f"task 1, step {CHECK_EVERY + position + 1}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("epoch_s", "save_s", "first", "later"),
+    [
+        (60.0, 0.1, (60, 61), (60, 61)),  # every epoch: no more than one is ever lost
+        (1.0, 0.01, (5, 6.1), (5, 6.1)),  # short epochs: every five seconds
+        (1.0, 0.2, (5, 6.1), (20, 21.4)),  # and a hundredth of the time at most
+        (60.0, 2.9, (60, 61), (290, 303)),  # a state that takes long
+        (60.0, 20.0, (60, 61), (300, 325)),  # or very long: as often as within an epoch
+        (900.0, 0.1, (300, 305.2), (290, 305.2)),  # a long epoch: within it
+    ],
+)
+def test_time_between_saves(monkeypatch, epoch_s, save_s, first, later):
+    """A made-up clock; a step takes a tenth of a second."""
+    clock, saved = [1000.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+
+    def save():
+        saved.append(clock[0])
+        clock[0] += save_s
+
+    monitor = Monitor(Silent(), save, 300.0)
+    monitor.start_task(0)
+    while len(saved) < 4:
+        for _ in range(round(epoch_s / 0.1)):
+            clock[0] += 0.1
+            monitor.after_training_iteration(SimpleNamespace(loss=torch.ones(())))
+        monitor.after_training_epoch(SimpleNamespace())
+    gaps = np.diff([1000.0, *saved])
+    assert first[0] - 0.01 <= gaps[0] <= first[1]
+    assert all(later[0] <= gap - save_s + 0.01 and gap <= later[1] for gap in gaps[1:]), gaps
+
+
 def test_losses_are_looked_at_every_50_steps_only(monkeypatch):
     looks = []
     finite = torch.isfinite

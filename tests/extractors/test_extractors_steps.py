@@ -15,7 +15,7 @@ from recollect.extractors import EXTRACTORS, ExtractorError
 from recollect.extractors.features import features, load_extractor
 from recollect.extractors.reference_file import read_reference
 from recollect.extractors.weights import write_weights
-from recollect.files import sha256_file
+from recollect.files import read_json, sha256_file
 from recollect.scenarios.manifest import read_manifest, rows
 from recollect.steps.extractor import make_extractor
 from recollect.steps.places import Places
@@ -68,7 +68,7 @@ def test_published(made, places, tmp_path, monkeypatch):
     record = make_extractor("lenet_mnist", places, tmp_path / "data", offline=True)
     folder = places.extractor("lenet_mnist")
     assert sorted(path.name for path in folder.iterdir()) == ["extractor.json", "weights.safetensors"]
-    assert json.loads((folder / "extractor.json").read_text()) == record
+    assert read_json(folder / "extractor.json", "") == record
     assert record == {
         "schema": 1, "id": "lenet_mnist", "title": EXTRACTORS["lenet_mnist"].title,
         "sha256": made.extractor("lenet_mnist").sha256, "feature_dim": 84, "input_shape": [1, 28, 28],

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes of two processors; skips where there can be none."""
+    """Two nodes of one processor; skips where there can be none."""
     reason = missing()
     if reason:
         pytest.skip(reason)

@@ -41,8 +41,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 SlurmctldTimeout=10
-SlurmdTimeout=10
-KillWait=20
+SlurmdTimeout=20
+KillWait=60
 MinJobAge=600
 ReturnToService=2
 MpiDefault=none
@@ -80,7 +80,7 @@ class Cluster:
 
     Args:
         folder: for all files; its path must be short, as sockets lie in it.
-        nodes: their names, two processors each.
+        nodes: their names, one processor each.
     """
 
     def __init__(self, folder: Path, nodes: Sequence[str] = ("n1", "n2")) -> None:
@@ -88,7 +88,7 @@ class Cluster:
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         controller, *ports = _free_ports(1 + len(self.nodes))
         lines = [
-            f"NodeName={node} NodeHostname=localhost Port={port} CPUs=2 RealMemory=16000"
+            f"NodeName={node} NodeHostname=localhost Port={port} CPUs=1 RealMemory=16000"
             for node, port in zip(self.nodes, ports, strict=True)
         ]
         text = CONFIGURATION.format(controller_port=controller, folder=folder, nodes="\n".join(lines))

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from slurm_cluster import Cluster
 from workflow_checkout import Checkout, copy_of_repository
 
+from recollect.files import read_json
+
 pytestmark = pytest.mark.slow
 TABLE = "results/tables/small/accuracy.csv"
 SUITE = {
-    "methods": ["naive", "er"],
+    "methods": ["slow"],
     "seeds_per_job": 1,
-    "overrides": {
-        "naive": {"epochs": 300, "batch_size": 10, "lr": 0.05},
-        "er": {"epochs": 200, "batch_size": 10, "lr": 0.05},
-    },
+    "overrides": {"slow": {"epochs": 10, "batch_size": 32}},
+    "tables": [{"id": "accuracy", "title": "Small", "metrics": ["avg_acc_unweighted", "forgetting_max"]}],
 }
-"""Four jobs of half a minute, on two nodes with two processors: long enough for something to happen to them."""
+"""Two jobs, one for each node."""
+SLOW = """\
+from time import sleep
+
+from baselines import er
+from recollect.engine.settings import Setting
+from recollect.engine.strategy import Strategy
+
+
+def build(*, setting: Setting, buffer_size: int = 50) -> Strategy:
+    strategy = er.build(setting=setting, buffer_size=buffer_size, replay_batch_size=8)
+    step = strategy.optimizer_step
+
+    def optimizer_step() -> None:
+        step()
+        sleep(SECONDS)
+
+    strategy.optimizer_step = optimizer_step
+    return strategy
+"""
+"""Replay that waits after each of its 450 steps: long enough for something to happen, at no cost."""
+ENTRY = "\nslow:\n  label: Slow\n  defaults: {lr: 0.05, width: 32, buffer_size: 50, source: a test}\n"
 FAST = [
     "--slurm-status-command",
     "squeue",
@@ -36,7 +59,7 @@ FAST = [
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> bytes:
     """The table of the suite without a cluster."""
-    checkout = copy_of_repository(tmp_path_factory.mktemp("local") / "repo")
+    checkout = with_slow_method(tmp_path_factory.mktemp("local") / "repo", 0.0)
     result = checkout.snakemake(TABLE, config=SUITE)
     assert result.returncode == 0, result.stderr
     return (checkout.root / TABLE).read_bytes()
@@ -45,19 +68,44 @@ def expected(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> byte
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """A checkout in which nothing has run."""
-    made = copy_of_repository(tmp_path / "repo")
+    made = with_slow_method(tmp_path / "repo", 0.1)
     made.configure(**SUITE)
     return made
+
+
+def with_slow_method(folder: Path, seconds: float) -> Checkout:
+    """A checkout with a method that waits so long after each step."""
+    made = copy_of_repository(folder)
+    (made.root / "methods/slow.py").write_text(SLOW.replace("SECONDS", str(seconds)))
+    with (made.root / "config/methods.yaml").open("a") as methods:
+        methods.write(ENTRY)
+    return made
+
+
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on(cluster: Cluster) -> Iterator[None]:
+    """What a failed test has left is ended."""
+    yield
+    for process in STARTED:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    STARTED.clear()
+    cluster.ask("scancel", "--user=root")
 
 
 def submit(checkout: Checkout, cluster: Cluster, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake with the SLURM profile, in the background."""
     command = [sys.executable, "-m", "snakemake", TABLE, "--profile", "profiles/slurm", *FAST, *arguments]
     output = (checkout.root / "snakemake.log").open("a")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, "--configfile", "small.yaml"], cwd=checkout.root, env=cluster.environment, stdout=output,
         stderr=output, text=True, start_new_session=True,
     )  # fmt: skip
+    STARTED.append(process)
+    return process
 
 
 def log(checkout: Checkout) -> str:
@@ -66,9 +114,8 @@ def log(checkout: Checkout) -> str:
 
 
 def training(checkout: Checkout, cluster: Cluster) -> bool:
-    """Whether some job has begun to train: its log has a line of progress."""
-    logs = checkout.root.glob("results/logs/train/*/*/*.log")
-    return bool(cluster.jobs("R")) and any("task 1/5" in path.read_text() for path in logs)
+    """Whether some job is in the midst of training: a state is saved after every task, and gone at the end."""
+    return bool(cluster.jobs("R")) and any(checkout.root.glob("results/runs/*/*/*/.state"))
 
 
 def finish(process: subprocess.Popen[str], checkout: Checkout, cluster: Cluster, expected: bytes) -> None:
@@ -81,7 +128,7 @@ def finish(process: subprocess.Popen[str], checkout: Checkout, cluster: Cluster,
 def test_the_same_table_as_without_a_cluster(checkout: Checkout, cluster: Cluster, expected: bytes) -> None:
     finish(submit(checkout, cluster), checkout, cluster, expected)
     submitted = re.findall(r"submitted with SLURM jobid (\d+)", log(checkout))
-    assert len(submitted) == 4, "every training job was a SLURM job"
+    assert len(submitted) == 2, "every training job was a SLURM job"
     states = [cluster.ask("scontrol", "show", "job", number) for number in submitted]
     assert all("JobState=COMPLETED" in state and "Restarts=0" in state for state in states)
     assert {re.search(r" NodeList=(\w+)", state).group(1) for state in states} == set(cluster.nodes)
@@ -116,7 +163,7 @@ def test_everything_cancelled_and_snakemake_killed_then_run_again(
     process.send_signal(signal.SIGKILL)
     process.wait()
     cluster.ask("scancel", "--user=root")
-    cluster.wait(lambda: cluster.jobs("R,PD,CG") == [], "jobs do not end", 60)
+    cluster.wait(lambda: cluster.jobs("R,PD,CG") == [], "jobs do not end", 150)
     told = [path.read_text() for path in checkout.root.glob("results/logs/train/*/*/*.log")]
     assert any("told to stop by SIGTERM" in text for text in told)
     subprocess.run(
@@ -127,3 +174,20 @@ def test_everything_cancelled_and_snakemake_killed_then_run_again(
     assert any(
         "continues at task" in path.read_text() for path in checkout.root.glob("results/logs/train/*/*/*.log")
     )
+
+
+def test_a_job_whose_time_is_nearly_up_saves_and_goes_on_in_the_next_try(
+    checkout: Checkout, cluster: Cluster, expected: bytes
+) -> None:
+    """A minute is asked for at first, which is all margin; then two."""
+    checkout.configure(**SUITE, runtime_minutes=1)
+    process = submit(checkout, cluster)
+    cluster.wait(lambda: bool(cluster.jobs("R")), "nothing runs", 300)
+    assert "TimeLimit=00:01:00" in cluster.ask("scontrol", "show", "job", cluster.jobs("R")[0])
+    finish(process, checkout, cluster, expected)
+    submitted = re.findall(r"submitted with SLURM jobid (\d+)", log(checkout))
+    limits = [re.search(r"TimeLimit=(\S+)", cluster.ask("scontrol", "show", "job", n)).group(1) for n in submitted]
+    assert {"00:01:00", "00:02:00"} <= set(limits)
+    assert log(checkout).count("the job's time is nearly up") >= 2
+    records = [read_json(path, "") for path in checkout.root.glob("results/runs/*/*/*/run.json")]
+    assert [record["resumed"] >= 1 for record in records] == [True, True]

@@ -14,6 +14,7 @@ from recollect.errors import RecollectError
 from recollect.extractors.features import features, load_extractor
 from recollect.extractors.networks import NETWORKS
 from recollect.extractors.weights import weights_sha256, write_weights
+from recollect.files import read_json, write_json
 from recollect.generation.evaluation import draw
 from recollect.metrics.generative.frechet import frechet_distance
 from recollect.metrics.generative.wasserstein import zdc_wasserstein_channels
@@ -192,7 +193,7 @@ def test_fewer_images_than_features_are_noted_down_to_the_table(places, tmp_path
 
 def change(places, seed, **values):
     path = places.run("toys", "vae_replay", seed) / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    write_json(path, {**read_json(path, ""), **values})
 
 
 @pytest.mark.usefixtures("cheap")

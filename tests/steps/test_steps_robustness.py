@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from recollect.datasets.store import write_info
 from recollect.engine import answering
 from recollect.errors import RecollectError
-from recollect.files import sha256_file
+from recollect.files import read_json, sha256_file, write_json
 from recollect.robustness import sets
 from recollect.steps import corruptions as making
 from recollect.steps.corruptions import make_corruptions
@@ -182,7 +182,7 @@ def test_where_there_is_no_archive_images_are_made_and_say_so(places, made, tmp_
     make_corruptions("toys", "corruptions", places, tmp_path, progress=False)
     assert (folder / "contrast.npy").stat().st_mtime_ns == kept  # what was made before a kill is kept
     stamp = folder / "made_from.json"
-    stamp.write_text(stamp.read_text().replace("toys", "others"))
+    rewrite(stamp, "toys", "others")
     make_corruptions("toys", "corruptions", places, tmp_path, progress=False)
     assert (folder / "contrast.npy").stat().st_mtime_ns != kept
 
@@ -192,28 +192,32 @@ def tampered(places):
     folder = places.run("toys", "naive", 0)
     path = folder / "model.safetensors"
     save_file({name: -tensor for name, tensor in load_file(path).items()}, path)
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "model_sha256": sha256_file(path)}))
+    record = read_json(folder / "run.json", "")
+    write_json(folder / "run.json", {**record, "model_sha256": sha256_file(path)})
 
 
 def foreign(places):
     folder = places.run("toys", "naive", 0)
     path = folder / "model.safetensors"
     save_file({"other": np.zeros(3, np.float32)}, path)
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "model_sha256": sha256_file(path)}))
+    record = read_json(folder / "run.json", "")
+    write_json(folder / "run.json", {**record, "model_sha256": sha256_file(path)})
 
 
 def without_model(places):
     path = places.run("toys", "naive", 0) / "run.json"
-    record = json.loads(path.read_text())
+    record = read_json(path, "")
     del record["model_sha256"]
-    path.write_text(json.dumps(record))
+    write_json(path, record)
 
 
 def other_data(places):
-    path = places.corruptions("toys", "perturbations")
-    path.write_text(path.read_text().replace('"data_sha256": "toys"', '"data_sha256": "x"'))
+    rewrite(places.corruptions("toys", "perturbations"), '"data_sha256": "toys"', '"data_sha256": "x"')
+
+
+def rewrite(path, before, after):
+    """Another content, as if the step had written it."""
+    write_json(path, json.loads(json.dumps(read_json(path, "")).replace(before, after)))
 
 
 @pytest.mark.parametrize(
@@ -228,9 +232,7 @@ def other_data(places):
         (lambda p: p.corruptions("toys", "corruptions").unlink(), "recollect corruptions toys --kind corruptions"),
         (other_data, "belongs to other test images"),
         (
-            lambda p: p.corruptions("toys", "corruptions").write_text(
-                p.corruptions("toys", "corruptions").read_text().replace("rolled.npy", "gone.npy")
-            ),
+            lambda p: rewrite(p.corruptions("toys", "corruptions"), "rolled.npy", "gone.npy"),
             "gone.npy is no longer what",
         ),
     ],
@@ -243,7 +245,7 @@ def test_what_is_missing_or_foreign_is_one_sentence(places, made, damage, says):
 
 def test_a_run_that_diverged_is_passed_on(places, made):
     path = places.run("toys", "naive", 0) / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "diverged", "reason": "at task 1"}))
+    write_json(path, {**read_json(path, ""), "status": "diverged", "reason": "at task 1"})
     assert judged(places, made)["runs"] == [{"seed": 0, "status": "diverged", "reason": "at task 1"}]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -34,6 +35,17 @@ def test_small_suite_makes_tables_figures_and_store(finished: Checkout) -> None:
         assert record[key] is not None
     for key in ("wall_s", "device_s", "vram_mb", "ram_mb"):
         assert key in record
+
+
+def test_inode_budget(finished: Checkout) -> None:
+    """docs/scale.md: a run has four inodes of its own and two of Snakemake's, a job two more for its logs."""
+    runs = sorted(finished.root.glob("results/runs/*/*/seed*"))
+    assert len(runs) == 4
+    assert len({path.stat().st_ino for run in runs for path in (run, *run.rglob("*"))}) == 4 * len(runs)
+    kept = [base64.urlsafe_b64decode(path.name) for path in finished.root.glob(".snakemake/metadata/*")]
+    assert sum(name.startswith(b"results/runs/") for name in kept) == 2 * len(runs)
+    jobs = len({run.parent for run in runs})
+    assert len(list(finished.root.glob("results/logs/train/*/*/*"))) == 2 * jobs
 
 
 def test_nothing_reruns_when_nothing_changed(finished: Checkout) -> None:

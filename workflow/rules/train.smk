@@ -27,6 +27,7 @@ for batch in PLAN.batches:
             mem_mb=PLAN.mem_mb,
             runtime=PLAN.runtime_minutes(batch),
             gpu=PLAN.gpus,
+            gres=PLAN.gres,
         params:
             spec=PLAN.train_spec,
             seeds=batch.seeds,
