@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recollect.datasets import CorruptData, open_prepared, prepare_spec
+from recollect.datasets import CorruptData, check_intact, open_prepared, prepare_spec
 from recollect.datasets.spec import Block, DatasetSpec, Decoded, Part, StoredModality, packed_shape
 from recollect.engine import monitor
 from recollect.engine.images import merge
@@ -97,6 +97,18 @@ def test_every_modality_keeps_its_dtype_on_disk(prepared, tmp_path):
     low, high = prepared.value_range
     assert low == min(x["arm"].min(), x["ear"][present["ear"]].min(), 0)
     assert high == x["arm"].max()
+
+
+@pytest.mark.parametrize("name", ["train_x", "train_ear", "test_arm", "test_y"])
+def test_a_flipped_bit_of_any_array_is_noticed(prepared, tmp_path, name):
+    folder = tmp_path / "data" / "senses"
+    assert len(check_intact(folder).train_x) == 60
+    file = folder / f"{name}.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CorruptData, match=r"changed since they were prepared|samples per class"):
+        check_intact(folder)
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 30])
