@@ -24,10 +24,10 @@ import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
-from baselines.er import ExperienceReplay, reservoir
 from recollect.engine import fisher
 from recollect.engine.images import TaskImages, ready_images
 from recollect.engine.modes import evaluating
+from recollect.engine.replay import ExperienceReplay, reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 

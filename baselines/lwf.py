@@ -19,15 +19,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.er import ExperienceReplay, reservoir
+from recollect.engine.distillation import distillation
+from recollect.engine.replay import ExperienceReplay, reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
-
-
-def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """KL(teacher || student) at a temperature, mean over the batch; logits (B, K)."""
-    p, q = (teacher / temperature).softmax(1), (student / temperature).log_softmax(1)
-    return nn.functional.kl_div(q, p, reduction="batchmean")
 
 
 class LwF(ExperienceReplay):

@@ -29,7 +29,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.lwf import distillation
+from recollect.engine.distillation import distillation
 from recollect.engine.images import ready_images
 from recollect.engine.optimizers import SGD
 from recollect.engine.phases import Phase

@@ -54,7 +54,9 @@ def _fits(node: ast.expr, value: Any) -> bool:
             choices = ast.literal_eval(inner if isinstance(inner, ast.Tuple) else ast.List([inner]))
             return any(value == choice and type(value) is type(choice) for choice in choices)
         if node.value.id in ("list", "Sequence"):
-            return isinstance(value, list) and all(_fits(inner, item) for item in value)
+            # YAML has lists only; a tuple is the default of a setting, which must not change
+            kinds = (list, tuple) if node.value.id == "Sequence" else list
+            return isinstance(value, kinds) and all(_fits(inner, item) for item in value)
     raise TypeError(f"annotation {ast.unparse(node)!r} is none of int, float, str, bool, Literal, list, X | None")
 
 

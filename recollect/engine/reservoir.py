@@ -50,6 +50,8 @@ class Reservoir:
 
     def add(self, x: Tensor, y: Tensor, task: Tensor | None = None, logits: Tensor | None = None) -> None:
         """Offer a batch: x float in [0, 1] (B, C, H, W), y (B,), task (B,), logits (B, n_logits)."""
+        if not self.capacity:
+            return
         slots = self.slots(len(x))
         # Of several samples for one slot the last one stays: keep its last occurrence only.
         kept, last = np.unique(slots[::-1], return_index=True)

@@ -133,7 +133,7 @@ def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
         RecollectError: the weights are not there.
     """
     method = spec["method"]
-    hyper, train = dict(method["hyper"]), dict(method["train"])
+    hyper, train = dict(method["hyper"]), dict(method.get("train", {}))
     if hyper.get("pretrained", False) and "backbone" in hyper:
         hyper["backbone"] = _located("", hyper["backbone"], places)
     if train.get("mm_towers"):
@@ -144,7 +144,8 @@ def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
             else _located(prefix + equals, name, places)
             for prefix, equals, name in named
         ]
-    return {**spec, "method": {**method, "hyper": hyper, "train": train}}
+    located = {**method, "hyper": hyper, **({"train": train} if train else {})}
+    return spec if located == method else {**spec, "method": located}
 
 
 def _located(prefix: str, name: str, places: Places) -> Located:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from baselines.lwf import LwF, distillation
+from recollect.engine.replay import reservoir
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,8 @@ def with_dropout(tiny, benchmark, **options):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 6))
     chosen = {"alpha": 1.5, "temperature": 2.0, "temperature_squared": False, "weighting": "sum", **options}
-    strategy = LwF(**chosen, **tiny.setting(benchmark, lr=0.1).arguments(model))
+    setting = tiny.setting(benchmark, lr=0.1)
+    strategy = LwF(**chosen, buffer=reservoir(setting, 0), replay_batch_size=1, **setting.arguments(model))
     strategy.train(benchmark.train_stream[0], eval_streams=[])
     return strategy
 
@@ -30,7 +32,8 @@ def logits_and_loss(strategy, experience):
     index = torch.arange(7)
     strategy.outputs.observe(experience.classes_in_this_experience, experience.task_number)
     strategy.mbatch = [images.gather(index), images.labels[index], images.task_labels[index]]
-    strategy.mb_output = strategy.model(strategy.mb_x).detach().requires_grad_()
+    strategy.is_training = True
+    strategy.mb_output = strategy.forward().detach().requires_grad_()
     return strategy.mb_output, strategy.training_loss()
 
 

@@ -36,7 +36,13 @@ def test_a_suite_resolves_and_its_tables_show_what_ran(load):
 def test_a_table_of_scenarios_that_are_not_run_is_left_out(load):
     """`--config methods=[...]` takes away methods with a scenario of their own; their table goes with them."""
     suite = load(methods=["naive", "derpp"])
-    assert [table["id"] for table in load().tables()] == ["accuracy", "generation", "cost", "pretrained", "modalities"]
+    assert [table["id"] for table in load().tables()] == [
+        "accuracy",
+        "generation",
+        "cost",
+        "pretrained",
+        "modalities",
+    ]
     assert [table["id"] for table in suite.tables()] == ["accuracy", "cost"]
     assert suite.scenarios == ["split_digits"]
 

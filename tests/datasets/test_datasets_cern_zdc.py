@@ -1,6 +1,5 @@
 """The calorimeter files: labels by their definition, images by C's logarithm, and what may be wrong."""
 
-import json
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from recollect.datasets import DATASETS, open_prepared, prepare
 from recollect.datasets.cern_zdc import energy_bins, load_cern_zdc, log_images, training_rows
 from recollect.datasets.errors import CorruptData, MissingData
+from recollect.files import read_json
 
 RESPONSES, PARTICLES = "data_nonrandom_responses.npz", "data_nonrandom_particles.npz"
 
@@ -211,5 +211,5 @@ def test_bytes_of_uint8_sets_say_nothing_of_values(tmp_path):
     info = prepare("digits", None, tmp_path, progress=False)
     assert not {"dtype", "value_range"} & set(info)
     assert open_prepared(tmp_path).value_range == (0.0, 255.0)
-    assert json.loads((tmp_path / "dataset.json").read_text()) == info
+    assert read_json(tmp_path / "dataset.json", "") == info
     assert {spec.name for spec in DATASETS.values() if spec.dtype != "uint8"} == {"cern_zdc", "cern_zdc_synthetic"}

@@ -271,6 +271,7 @@ def test_damaged_arrays_are_noticed_on_opening(tmp_path, what):
     else:
         info = json.loads((folder / "dataset.json").read_text())
         info["modalities"][0]["dtype"] = "complex"
+        del info["seal"]
         (folder / "dataset.json").write_text(json.dumps(info))
     with pytest.raises(CorruptData, match=r"test_ear\.npy|modalities"):
         open_prepared(folder)
