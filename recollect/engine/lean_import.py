@@ -1,10 +1,11 @@
-"""Import Avalanche without what it would load and nothing here uses; saves every process about half its start.
+"""Import Avalanche and timm without what they would load and nothing here uses: half the start of a process.
 
 * wandb and torchmetrics, which two metrics use when they are called, qpsolvers, which GEM solves with after it has
   probed for two dozen solvers, gdown, which one data set is downloaded with, and torch's compiler, which
   torchvision asks about one device in one operator: stand-ins that load the real module at the first use.
 * jax: should something load qpsolvers meanwhile, it probes for jax too; told that it is absent, it does without.
-* torch's compiler once more: the first optimizer would load it, only to tell it what not to compile.
+* torch's compiler once more: the first optimizer would load it, and one of timm's models, only to tell it what not
+  to compile. Optimizers are marked by hand; timm's functions tell it when they are first called.
 
 Afterwards all of them import as usual.
 """
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import ModuleType
 from typing import Any, cast
 
@@ -87,3 +89,35 @@ def import_avalanche() -> None:
     with without_heavy_modules():
         importlib.import_module("avalanche.training")
     spare_compiler()
+
+
+@contextmanager
+def _compiler_told_late() -> Iterator[None]:
+    """While it lasts, ``torch.compiler.disable`` keeps to itself what it is told until the function is called."""
+    import torch.compiler
+
+    told = torch.compiler.disable
+
+    def disable(function: Any = None, *arguments: Any, **options: Any) -> Any:
+        def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(inner)
+            def call(*values: Any, **named: Any) -> Any:
+                return told(inner, *arguments, **options)(*values, **named)
+
+            return call
+
+        return decorate if function is None else decorate(function)
+
+    torch.compiler.disable = disable
+    try:
+        yield
+    finally:
+        torch.compiler.disable = told
+
+
+def import_timm() -> None:
+    """Load ``timm``; does nothing if it is loaded already."""
+    if "timm" in sys.modules:
+        return
+    with without_heavy_modules(), _compiler_told_late():
+        importlib.import_module("timm")

@@ -60,7 +60,7 @@ _ALL = (
         title="Tiny transformer for upper halves of digits, trained here without labels",
         size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 32, "depth": 2, "heads": 4},
         pretraining=TowerPretraining(
-            dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
+            dataset="digits_views", classes=(), epochs=10, lr=2e-3, augmentation="none", task="masked",
             modality="upper",
         ),
     ),
@@ -69,7 +69,7 @@ _ALL = (
         title="Tiny transformer for lower halves of digits, trained here without labels",
         size={"shape": (1, 4, 8), "patch": (2, 4), "dim": 48, "depth": 3, "heads": 4},
         pretraining=TowerPretraining(
-            dataset="digits_views", classes=(), epochs=30, lr=2e-3, augmentation="none", task="masked",
+            dataset="digits_views", classes=(), epochs=10, lr=2e-3, augmentation="none", task="masked",
             modality="lower",
         ),
     ),

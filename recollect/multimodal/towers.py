@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recollect.engine.lean_import import import_timm
 from recollect.errors import RecollectError
 
 
@@ -146,6 +147,7 @@ def small_tower(
     Raises:
         RecollectError: patches do not tile the sample.
     """
+    import_timm()
     from timm.layers import PatchEmbed
     from timm.models.vision_transformer import VisionTransformer
 

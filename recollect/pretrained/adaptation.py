@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from recollect.engine.lean_import import import_timm
 from recollect.errors import RecollectError
 
 
@@ -68,6 +69,7 @@ def plain(block: Any) -> Any:
     Raises:
         RecollectError: it is of another kind.
     """
+    import_timm()
     from timm.models.vision_transformer import Block
 
     if not isinstance(block, Block):

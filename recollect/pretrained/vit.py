@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recollect.engine.lean_import import import_timm
+
 
 class ConvStem(nn.Module):
     """Tokens (B, N, dim) of images (B, C, H, W); every convolution halves the sides.
@@ -42,6 +44,7 @@ def small_vit(
         dim, depth, heads: of the transformer.
         n_classes: of its head; 0 leaves the head away.
     """
+    import_timm()
     from timm.models.vision_transformer import VisionTransformer
 
     def embed(**arguments: Any) -> ConvStem:

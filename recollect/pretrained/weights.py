@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recollect.engine.lean_import import import_timm
 from recollect.errors import RecollectError
 from recollect.extractors.weights import read_weights, weights_sha256
 from recollect.files import read_json
@@ -69,6 +70,7 @@ def bare_timm(name: str) -> tuple[Any, int, int]:
     Raises:
         RecollectError: timm has no such model, or it is no plain ViT.
     """
+    import_timm()
     import timm
     from timm.models.vision_transformer import VisionTransformer
 
@@ -128,6 +130,7 @@ def _from_timm(vit: Any, name: str, data_dir: Path, offline: bool) -> tuple[Path
 
 
 def _fitting(vit: Any, weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    import_timm()
     from timm.models.vision_transformer import checkpoint_filter_fn
 
     fitted = checkpoint_filter_fn(dict(weights), vit)

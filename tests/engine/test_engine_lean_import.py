@@ -46,6 +46,24 @@ def test_training_loads_no_heavy_module_and_they_import_as_usual_afterwards() ->
     assert printed.splitlines() == ["[]", "0.5", "wandb.plot.confusion_matrix", "[1.0, 1.0]", "True 1 True"]
 
 
+def test_timm_loads_no_compiler_and_is_compiled_as_usual_afterwards() -> None:
+    """What timm keeps from the compiler stays out of it: a graph break where it is called under torch.compile."""
+    printed = _fresh_process(
+        "import sys, torch\n"
+        "from recollect.engine.lean_import import import_avalanche, import_timm\n"
+        "import_avalanche(); import_timm(); import_timm()\n"
+        "print([m for m in ('torch._dynamo', 'sympy') if m in sys.modules])\n"
+        "import timm\n"
+        "from timm.models import naflexvit\n"
+        "vit = timm.create_model('vit_tiny_patch16_224', img_size=32, num_classes=3).eval()\n"
+        "x = torch.rand(2, 3, 32, 32)\n"
+        "with torch.no_grad():\n"
+        "    same = torch.allclose(torch.compile(vit, backend='eager')(x), vit(x), atol=1e-5)\n"
+        "print(same, torch.compiler.disable.__module__)\n"
+    )
+    assert printed.splitlines() == ["[]", "True torch.compiler"]
+
+
 @pytest.mark.parametrize(
     ("own", "torchs", "settings"),
     [

@@ -12,6 +12,7 @@ rule pretrain:
     conda:
         "../../environment.yml"
     threads: PLAN.pretrain_threads
+    priority: 2
     resources:
         mem_mb=PLAN.mem_mb,
         runtime=240,

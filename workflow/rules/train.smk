@@ -23,6 +23,8 @@ for batch in PLAN.batches:
         conda:
             "../../environment.yml"
         threads: PLAN.threads
+        # Before evaluation: short jobs at the end keep all cores busy beside the last long one
+        priority: 1
         resources:
             mem_mb=PLAN.mem_mb,
             runtime=PLAN.runtime_minutes(batch),
