@@ -26,7 +26,7 @@ from recollect.steps.evaluate import evaluate
 from recollect.steps.figures import make_figures
 from recollect.steps.pictures import pictures
 from recollect.steps.suite_figures import figure_declarations, figure_files
-from recollect.steps.suite_pictures import ENCODER, SAMPLES, WITH_ENCODER, picture_groups
+from recollect.steps.suite_pictures import ENCODER, SAMPLES, WITH_ENCODER, picture_groups, picture_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
 TRAIN = {"epochs": 1, "batch_size": 4, "lr": 0.1}
@@ -225,6 +225,24 @@ def test_a_suite_of_both_kinds_has_both_figures(places, suite, metrics, made):
     kinds = {path.name.split("-")[0] for path in places.figures("s").glob("[!.]*")}
     assert kinds == {"overview", "distances"}
     assert sorted(places.figures("s").glob("[!.]*")) == sorted(figure_files(suite, places.figures("s")))
+
+
+def test_figures_that_show_nothing_new_are_kept(places, suite, metrics, monkeypatch):
+    """A figure is drawn again if its numbers change or its file is gone, and only then."""
+    drawn = []
+    monkeypatch.setattr("recollect.steps.figures.distance_figure", lambda *a: drawn.append(a[1]))
+    monkeypatch.setattr("recollect.steps.figures.render", lambda figure, form: form.encode())
+    only = {**suite, "methods": ["b"], "generators": ["b"]}
+    metrics(ok([1.0, None], [2.0, 3.0]))
+    make_figures(only, places)
+    make_figures(only, places)
+    assert drawn == ["B, little"]
+    metrics(ok([1.0, None], [2.0, 4.0]))
+    make_figures(only, places)
+    assert drawn == 2 * ["B, little"]
+    picture_paths(places.figures("s"), "distances", "little", "b")[0].unlink()
+    make_figures(only, places)
+    assert drawn == 3 * ["B, little"]
 
 
 def test_methods_that_answer_keep_their_figures(suite):
