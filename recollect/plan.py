@@ -80,6 +80,7 @@ class Plan:
         self._suite = suite
         self._places = Places()
         self._spec = lru_cache(maxsize=None)(self._make_spec)
+        self._backbones = lru_cache(maxsize=None)(suite.backbones)
         self._estimate = lru_cache(maxsize=None)(partial(estimate, self._places))
 
     @classmethod
@@ -321,7 +322,7 @@ class Plan:
 
     def backbone_inputs(self, wildcards: Any) -> list[str]:
         """Records of the pre-trained backbones that a method uses."""
-        names = self._suite.backbones(wildcards.method, wildcards.scenario)
+        names = self._backbones(wildcards.method, wildcards.scenario)
         return [str(self._places.backbone(name) / "backbone.json") for name in names]
 
     def reference_inputs(self, wildcards: Any) -> list[str]:

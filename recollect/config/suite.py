@@ -253,8 +253,9 @@ class Suite:
         for dataset in self._scenarios[scenario]["datasets"] if scenario in self._scenarios else []:
             layers.append((f"{file} (datasets.{dataset})", entry.get("datasets", {}).get(dataset, {})))
         layers.append((f"{file} (scenarios.{scenario})", entry.get("scenarios", {}).get(scenario, {})))
-        override = self.config.get("overrides", {}).get(name, {})
-        layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
+        if override := self.config.get("overrides", {}).get(name):
+            # The files are read again for its place: only where there is one to be named.
+            layers.append((f"overrides.{name} in {origin(['overrides', name], self.files)}", override))
         return layers
 
     def backbones(self, name: str, scenario: str) -> list[str]:

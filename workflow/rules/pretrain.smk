@@ -9,10 +9,10 @@ rule pretrain:
         "results/logs/pretrain/{backbone}.log",
     benchmark:
         "results/logs/pretrain/{backbone}.tsv"
+    priority: 2
     conda:
         "../../environment.yml"
     threads: PLAN.pretrain_threads
-    priority: 2
     resources:
         mem_mb=PLAN.mem_mb,
         runtime=240,

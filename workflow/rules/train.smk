@@ -20,11 +20,11 @@ for batch in PLAN.batches:
             f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.log",
         benchmark:
             f"results/logs/train/{{scenario}}/{{method}}/{batch.name}.tsv"
+        # Before evaluation: short jobs at the end keep all cores busy beside the last long one
+        priority: 1
         conda:
             "../../environment.yml"
         threads: PLAN.threads
-        # Before evaluation: short jobs at the end keep all cores busy beside the last long one
-        priority: 1
         resources:
             mem_mb=PLAN.mem_mb,
             runtime=PLAN.runtime_minutes(batch),
