@@ -125,7 +125,7 @@ def mmcl_section(result: dict[str, dict[str, tuple[float, float]]]) -> str:
         "One forward and backward pass through two frozen transformers with adapters, one thread, processor "
         "time,\n"
         f"medians of {mmcl_speed.ROUNDS} rounds in turns; 2 of 4 or of 12 experts per sample. Plain: one adapter "
-        "of the same rank per\nmodality and block, no experts. Aim: 4 experts at most 1.3 of plain.\n\n"
+        "of the same rank per\nmodality and block, no experts. Aim: at most 1.3 of plain.\n\n"
         + table(("transformers", "adapters", "ms", "of plain"), rows)
     )
 

@@ -21,6 +21,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "cross-modality, 4 experts, dense": {"compute": "dense"},
     "cross-modality, 4 experts, routed": {"compute": "routed"},
     "modality-specific, 4 experts, dense": {"kind": "modality_specific", "compute": "dense"},
+    "cross-modality, 4 experts, gathered": {"compute": "gathered"},
+    "cross-modality, 12 experts, gathered": {"experts": 12, "compute": "gathered"},
     "cross-modality, 12 experts, dense": {"experts": 12, "compute": "dense"},
     "cross-modality, 12 experts, routed": {"experts": 12, "compute": "routed"},
 }

@@ -1,13 +1,11 @@
 """MMCL: cross-modality adapters with knowledge preservation (Chee, Hsu, Lee, ECAI 2025, arXiv 2511.06723).
 
 **A reconstruction of the published description**: neither the paper's text nor code of its authors was at hand,
-only
-its abstract and a summary. What these fix: one frozen transformer per modality in blocks of a common number, a
-mixture-of-experts adapter per block that attends to the other modalities, freezing of the experts that earlier
-tasks
-used, alignment of every modality with the joint representation, preservation of relations, distillation of logits
-with a weight that grows as sqrt(t). Every form and value beyond that is a decision of this project and a setting
-(docs/mmcl.md). At task t
+only its abstract and a summary. What these fix: one frozen transformer per modality in blocks of a common
+number, a mixture-of-experts adapter per block that attends to the other modalities, freezing of the experts
+that earlier tasks used, alignment of every modality with the joint representation, preservation of relations,
+distillation of logits with a weight that grows as sqrt(t). Every form and value beyond that is a decision of
+this project and a setting (docs/mmcl.md). At task t
 
     L = CE + w_kd sqrt(t) L_kd [t > 1] + w_a L_align + w_p L_pres [t > 1]
 

@@ -44,7 +44,7 @@ class TrainSettings:
     mm_renormalise: bool = True
     mm_zero_init: bool = True
     mm_surplus: Literal["last", "first"] = "last"
-    mm_compute: Literal["dense", "routed", "auto"] = "dense"
+    mm_compute: Literal["dense", "routed", "gathered", "auto"] = "dense"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class AdapterOptions:
         scale: s.
         renormalise: whether the weights of the chosen experts sum to 1.
         zero_init: whether a fresh expert adds nothing.
-        compute: ``dense``, ``routed`` or ``auto``, see :mod:`recollect.multimodal.experts`.
+        compute: ``dense``, ``routed``, ``gathered`` or ``auto``, see :mod:`recollect.multimodal.experts`.
     """
 
     kind: Literal["cross_modality", "modality_specific", "none"] = "cross_modality"
@@ -38,7 +38,7 @@ class AdapterOptions:
     scale: float = 0.1
     renormalise: bool = True
     zero_init: bool = True
-    compute: Literal["dense", "routed", "auto"] = "dense"
+    compute: Literal["dense", "routed", "gathered", "auto"] = "dense"
 
     def __post_init__(self) -> None:
         check_top_k(self.top_k, self.experts)
@@ -79,13 +79,13 @@ class Adapter(nn.Module):
 
     @property
     def compute(self) -> str:
-        """``dense`` or ``routed``. ``auto`` is dense while at least half of the experts run for every sample.
+        """How the experts are computed. ``auto`` gathers, unless every sample goes to all of them.
 
-        Measured by ``python -m benchmarks mmcl``: all 4 at once are faster than 2 each, of 12 they are not.
+        Measured by ``python -m benchmarks mmcl``: gathering costs the same however many experts there are.
         """
         if self.options.compute != "auto":
             return self.options.compute
-        return "dense" if len(self) <= 2 * self.options.top_k else "routed"
+        return "gathered" if self.options.top_k < len(self) else "dense"
 
     def gate(self, tokens: Tokens, present: Mapping[str, Tensor]) -> Tensor:
         """Weights g (N, E)."""

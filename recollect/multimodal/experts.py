@@ -1,4 +1,4 @@
-"""One expert of a cross-modality adapter, and two ways to run several of them.
+"""One expert of a cross-modality adapter, and three ways to run several of them.
 
 For a target modality m with tokens X_m (N, T_m, D_m) an expert e computes
 
@@ -8,10 +8,10 @@ For a target modality m with tokens X_m (N, T_m, D_m) an expert e computes
     out_m = GELU(h_m + c_m) W_up,m                            (N, T_m, D_m)
 
 The modality-specific expert, an ablation, leaves c_m out. ``dense`` runs all experts on all samples in a few large
-products, ``routed`` every expert on the samples that chose it. Their results differ in rounding only; but an
-expert
-that no sample of a batch chose has gradients of zero when dense and none when routed, and AdamW decays it in the
-first case alone. Per-sample gradients (EWC's Fisher information) exist for ``dense`` only.
+products, ``routed`` every expert on the samples that chose it, ``gathered`` every sample on copies of the matrices
+of its own experts. Their results differ in rounding only; but an expert that no sample of a batch chose has
+gradients of zero when dense or gathered and none when routed, where AdamW then does not decay it. Per-sample
+gradients (EWC's Fisher information) exist for ``dense`` only.
 """
 
 from __future__ import annotations
@@ -129,4 +129,28 @@ def routed(
     return made
 
 
-COMPUTE = {"dense": dense, "routed": routed}
+def gathered(
+    experts: Sequence[Expert], tokens: Tokens, present: Mapping[str, Tensor], weights: Tensor, cross: bool
+) -> dict[str, Tensor]:
+    """The same in one batched product per projection: every sample with the matrices of its own k experts.
+
+    Costs the arithmetic of k experts however many there are, and a copy of their matrices for every sample.
+    """
+    rank = experts[0].down[next(iter(tokens))].shape[1]
+    k = int((weights > 0).sum(dim=1).max())
+    share, chosen = weights.topk(k, dim=1)  # (N, k)
+    h = {}
+    for name, x in tokens.items():
+        down = torch.stack([e.down[name] for e in experts])[chosen]  # (N, k, D, r)
+        side_by_side = x @ down.transpose(1, 2).flatten(2)  # (N, T, k r)
+        h[name] = side_by_side.unflatten(2, (k, rank)).transpose(1, 2)  # (N, k, T, r)
+    made = {}
+    for name in tokens:
+        inner = gelu(h[name] + others(h, present, name, rank)) if cross else gelu(h[name])
+        weighted = (inner * share[:, :, None, None]).transpose(1, 2).flatten(2)  # (N, T, k r)
+        up = torch.stack([e.up[name] for e in experts])[chosen]  # (N, k, r, D)
+        made[name] = weighted @ up.flatten(1, 2)
+    return made
+
+
+COMPUTE = {"dense": dense, "routed": routed, "gathered": gathered}

@@ -9,7 +9,7 @@ from torch.nn.functional import gelu
 from recollect.errors import RecollectError
 from recollect.multimodal.adapter import Adapter, AdapterOptions
 from recollect.multimodal.blocks import common_blocks, spread
-from recollect.multimodal.experts import Expert, dense, others, routed
+from recollect.multimodal.experts import COMPUTE, Expert, others
 from recollect.multimodal.freezing import Usage, fresh_needed
 from recollect.multimodal.gate import agreement, gate_input, gate_weights
 
@@ -130,28 +130,29 @@ def by_loops(experts, tokens, present, weights, cross):
 
 
 @pytest.mark.parametrize("cross", [True, False])
-@pytest.mark.parametrize("compute", [dense, routed])
-def test_both_ways_of_computing_equal_the_loops(compute, cross):
+@pytest.mark.parametrize("compute", COMPUTE.values(), ids=COMPUTE)
+def test_all_ways_of_computing_equal_the_loops(compute, cross):
     arguments = case()
     found, expected = compute(*arguments, cross), by_loops(*arguments, cross)
     for name in DIMS:
         torch.testing.assert_close(found[name], expected[name], atol=1e-6, rtol=1e-5)
 
 
-def test_both_ways_have_the_same_gradients():
+def test_all_ways_have_the_same_gradients():
     grads = []
-    for compute in (dense, routed):
+    for compute in COMPUTE.values():
         experts, tokens, present, weights = case()
         weights.requires_grad_(True)
         sum(x.square().sum() for x in compute(experts, tokens, present, weights, True).values()).backward()
         grads.append(
             [weights.grad * (weights > 0), *(p.grad for e in experts for p in (*e.down.values(), *e.up.values()))]
         )
-    for a, b in zip(*grads, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    for a, *others_of_it in zip(*grads, strict=True):
+        for b in others_of_it:
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("compute", [dense, routed])
+@pytest.mark.parametrize("compute", COMPUTE.values(), ids=COMPUTE)
 def test_what_a_sample_lacks_changes_nothing_for_the_others(compute):
     experts, tokens, present, weights = case(missing=False)
     whole = compute(experts, tokens, present, weights, True)
@@ -211,11 +212,12 @@ def test_a_state_with_more_experts_is_put_back_with_its_frozen_ones():
     assert not any(new.frozen())
 
 
-def test_auto_routes_once_less_than_half_of_the_experts_run():
-    made = adapter(compute="auto")
+def test_auto_gathers_unless_all_experts_run():
+    assert adapter(compute="auto").compute == "gathered"
+    made = adapter(compute="auto", experts=2)
     assert made.compute == "dense"
     made.grow(1, seeded())
-    assert made.compute == "routed"
+    assert made.compute == "gathered"
     assert adapter(compute="routed").compute == "routed"
 
 

@@ -11,7 +11,7 @@ from recollect.engine.strategy import Strategy
 TINY = {"width": 8, "mm_rank": 2, "epochs": 2, "batch_size": 6, "lr": 0.01}
 METHODS = {
     "mmcl": ("mmcl", {"freeze": "ever_selected"}, {}),
-    "mmcl memory routed": ("mmcl", {"memory_size": 7, "replay_batch_size": 3}, {"mm_compute": "routed"}),
+    "mmcl memory gathered": ("mmcl", {"memory_size": 7, "replay_batch_size": 3}, {"mm_compute": "gathered"}),
     "mmcl ablated": ("mmcl", {"align": "standard", "distill_weight": 0.0, "preserve_weight": 0.0}, {}),
     "naive": ("naive", {}, {"optimizer": "adam"}),
     "ewc": ("ewc", {"lam": 10.0, "fisher_samples": 5, "buffer_size": 6}, {"optimizer": "adam"}),
