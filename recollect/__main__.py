@@ -226,20 +226,21 @@ def _ui(a: argparse.Namespace) -> None:
     os.execv(command[0], command)
 
 
-def _suite(files: Sequence[Path]) -> Suite:
+def _suite(a: argparse.Namespace) -> Suite:
     from recollect.config.schema import read_yaml
     from recollect.config.suite import Suite
     from recollect.layout import ROOT
 
-    all_files = [ROOT / "config" / "default.yaml", *files]
-    return Suite.load({key: value for path in all_files for key, value in read_yaml(path).items()}, all_files)
+    files = [ROOT / "config" / "default.yaml", *a.configfile]
+    settings = {key: value for path in files for key, value in read_yaml(path).items()}
+    return Suite.load(settings | dict(a.config), files)
 
 
 def _plan(a: argparse.Namespace) -> None:
     from recollect.estimates import lines, summary
     from recollect.steps.places import Places
 
-    suite = _suite(a.configfile)
+    suite = _suite(a)
     found = lines(Places(a.results), suite.pairs, suite.seeds)
     sys.stdout.write(summary(found, suite.tables(), a.price))
 
@@ -248,10 +249,22 @@ def _select(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
     from recollect.steps.select import parse_grid, select
 
-    suite = _suite(a.configfile)
+    suite = _suite(a)
     for chosen, mean, std in select(suite, a.scenario, a.method, parse_grid(a.grid), a.seeds, Places(a.results)):
         sys.stdout.write(f"{mean:.4f} +- {std:.4f}  {json.dumps(chosen)}\n")
         sys.stdout.flush()
+
+
+def _config_entry(text: str) -> tuple[str, Any]:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"has {text!r}: write key=value, as for snakemake")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"has {text!r}, whose value is no YAML") from None
 
 
 def _mapping(*keys: str) -> Callable[[str], dict[str, Any]]:
@@ -280,6 +293,13 @@ _SUITE: dict[str, Any] = {
 _SCENARIO: dict[str, Any] = {
     "type": _mapping("id", "datasets", "protocol"), "required": True,
     "help": "resolved scenario as JSON, or @file",
+}  # fmt: skip
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
+    "--config": {
+        "type": _config_entry, "nargs": "*", "default": [], "metavar": "KEY=VALUE",
+        "help": "settings that override those of the files, as for snakemake",
+    },
 }  # fmt: skip
 _DATA: dict[str, dict[str, Any]] = {
     "--data-dir": {
@@ -407,10 +427,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, d
         "method": {"help": "method id"},
         "--grid": {"nargs": "+", "required": True, "metavar": "NAME=V,V", "help": "values, e.g. lr=0.1,0.03"},
         "--seeds": {"type": int, "nargs": "+", "default": [100, 101, 102], "help": "seeds no report uses"},
-        "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
+        **_SETTINGS,
     }),
     "plan": (_plan, "say what a suite will cost before it is started: runs, hours, memory, disk", {
-        "--configfile": {"type": Path, "nargs": "*", "default": [], "help": "suite files, as for snakemake"},
+        **_SETTINGS,
         "--price": {"type": float, "help": "of an hour, in any currency, to show totals in it"},
     }),
     "show": (_show, "print a suite's tables and say where they lie", {"suite": {"help": "suite name"}}),
@@ -429,7 +449,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="recollect", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     steps = top.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, (run, text, arguments) in COMMANDS.items():
-        step = steps.add_parser(name, help=text, description=text)
+        step = steps.add_parser(name, help=text, description=text, allow_abbrev=False)
         step.set_defaults(run=run)
         step.add_argument("--results", default="results", help="results folder (default: results)")
         for flag, options in arguments.items():

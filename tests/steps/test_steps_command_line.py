@@ -40,6 +40,7 @@ BAD_ARGUMENTS = {
         ["train", "--spec", "[]", "--seeds", "0"],
         "argument --spec: must be a JSON object with sc",
     ),
+    "a flag cut short": (["plan", "--config", "naive"], "argument --config: has 'naive': write key=value"),
     "half a scenario": (
         ["split", "--scenario", '{"id": "x", "protocol": "rotated"}', "--seeds", "0"],
         "argument --scenario: must be a JSON object with id, datasets, protocol; missing: datasets",
@@ -116,6 +117,18 @@ def test_partial_tables_leave_the_suite_alone(places, made, suite, capsys):
     assert not places.collected("s").exists()
     assert main(["check", str(places.collected("s_partial"))]) == 1
     assert "3 runs did not come out" in capsys.readouterr().err
+
+
+def test_plan_takes_settings_as_snakemake_does(capsys):
+    assert main(["plan", "--config", "methods=[naive]", "seeds=[3, 4]"]) == 0
+    said = capsys.readouterr().out
+    assert "naive" in said
+    assert "derpp" not in said
+    assert "\nall: " in said
+
+
+def test_plan_with_a_setting_that_does_not_exist(refused):
+    assert "unknown key 'colour' in --config on the command line" in refused("plan", "--config", "colour=red")
 
 
 def test_interrupted_step_says_that_it_continues(monkeypatch, capsys):
