@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from killing import Killed, final
 
 from recollect.engine import monitor, runner, state
 from recollect.engine.predict import predict
@@ -80,10 +81,6 @@ METHODS = {
 }
 
 
-class Killed(BaseException):
-    """As a signal would: nothing catches it."""
-
-
 @pytest.fixture(scope="module")
 def small(tiny):
     return tiny.benchmark()
@@ -105,15 +102,6 @@ def benchmark(request, small, square):
 def saving_often(monkeypatch):
     """Losses are looked at, and state saved, every third step instead of every fiftieth."""
     monkeypatch.setattr(monitor, "CHECK_EVERY", 3)
-
-
-def final(run, record):
-    """All that a run leaves behind but its cost."""
-    cost = {"wall_s", "device_s", "it_per_s", "ram_mb", "vram_mb", "resumed", "predictions_sha256", "schema"}
-    kept = {key: value for key, value in record.items() if key not in cost}
-    with np.load(run.folder / PREDICTIONS) as stored:
-        predictions = {name: stored[name] for name in stored.files}
-    return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
 
 
 def die_before(run, owner, name):

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from killing import Killed
 
 from recollect.datasets import CorruptData, check_intact, open_prepared, prepare_spec
 from recollect.datasets.spec import Block, DatasetSpec, Decoded, Part, StoredModality, packed_shape
@@ -331,10 +332,6 @@ def test_nothing_readable_is_an_error(tmp_path):
 
     with pytest.raises(CorruptData, match=r"none of its 60 samples could be read, first a\.mp4"):
         prepare_spec(spec(train=nothing(TRAIN_Y)), None, tmp_path / "out", progress=False)
-
-
-class Killed(BaseException):
-    """As a signal would: nothing catches it."""
 
 
 @pytest.mark.usefixtures("prepared")

@@ -2,11 +2,10 @@
 
 import random
 
-import numpy as np
 import pytest
+from killing import attempt
 
 from recollect.engine import monitor
-from recollect.engine.strategy import Strategy
 
 TINY = {"width": 8, "mm_rank": 2, "epochs": 2, "batch_size": 6, "lr": 0.01}
 METHODS = {
@@ -25,45 +24,9 @@ METHODS = {
 }  # fmt: skip
 
 
-class Killed(BaseException):
-    """As a signal would: nothing catches it."""
-
-
 @pytest.fixture(scope="module")
 def benchmark(paired):
     return paired.benchmark(per_class=9, missing=0.2)
-
-
-def final(run, record):
-    """All that a run leaves behind but its cost."""
-    cost = {"wall_s", "device_s", "it_per_s", "ram_mb", "vram_mb", "resumed", "predictions_sha256", "schema"}
-    kept = {key: value for key, value in record.items() if key not in cost}
-    with np.load(run.folder / "predictions.npz") as stored:
-        predictions = {name: stored[name] for name in stored.files}
-    return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
-
-
-def attempt(make, folder, places):
-    """Run into a kill after the given steps of each attempt, then to the end; also how many steps there were."""
-    step = Strategy.optimizer_step
-    for place in [*places, None]:
-        count = 0
-
-        def counting(self, place=place):
-            nonlocal count
-            step(self)
-            count += 1
-            if count == place:
-                raise Killed
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Strategy, "optimizer_step", counting)
-            run = make(folder)
-            try:
-                record = run.run()
-            except Killed:
-                continue
-    return final(run, record), count
 
 
 @pytest.mark.parametrize("method", METHODS)

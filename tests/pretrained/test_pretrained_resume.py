@@ -2,12 +2,10 @@
 
 import random
 
-import numpy as np
 import pytest
+from killing import attempt
 
 from recollect.engine import monitor
-from recollect.engine.record import PREDICTIONS
-from recollect.engine.strategy import Strategy
 
 TINY = {"backbone": "vit_tiny", "pretrained": False}
 ALIGN = {"align_epochs": 2, "align_samples": 6, "align_batch_size": 5}
@@ -44,10 +42,6 @@ METHODS = {
 }
 
 
-class Killed(BaseException):
-    """As a signal would: nothing catches it."""
-
-
 @pytest.fixture(scope="module")
 def benchmark(tiny):
     return tiny.benchmark()
@@ -56,38 +50,6 @@ def benchmark(tiny):
 @pytest.fixture(autouse=True)
 def saving_often(monkeypatch):
     monkeypatch.setattr(monitor, "CHECK_EVERY", 2)
-
-
-def final(run, record):
-    """All that a run leaves behind but its cost."""
-    cost = {"wall_s", "device_s", "it_per_s", "ram_mb", "vram_mb", "resumed", "predictions_sha256", "schema"}
-    kept = {key: value for key, value in record.items() if key not in cost}
-    with np.load(run.folder / PREDICTIONS) as stored:
-        predictions = {name: stored[name] for name in stored.files}
-    return {"record": kept, "predictions": predictions, "state": run.strategy.state_dict()}
-
-
-def attempt(make, folder, places):
-    """Run into a kill after the given steps of each attempt, then to the end; also how many steps there were."""
-    step = Strategy.optimizer_step
-    for place in [*places, None]:
-        count = 0
-
-        def counting(self, place=place):
-            nonlocal count
-            step(self)
-            count += 1
-            if count == place:
-                raise Killed
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Strategy, "optimizer_step", counting)
-            run = make(folder)
-            try:
-                record = run.run()
-            except Killed:
-                continue
-    return final(run, record), count
 
 
 @pytest.mark.parametrize("method", METHODS)
