@@ -37,6 +37,7 @@ wildcard_constraints:
     dataset=r"[\w-]+",
     scenario=r"[\w-]+",
     method=r"[\w-]+",
+    seed=r"\d+",
     extractor=r"[\w-]+",
     robustness_set=r"[\w-]+",
     kind="corruptions|perturbations",

@@ -46,15 +46,16 @@ METHODS = [
 SEEDS = 76
 
 
-def measure(seeds: int = SEEDS) -> dict[str, float]:
-    """Runs planned, CPU and elapsed seconds, peak MiB; one job per run (``seeds_per_job: 1``), the hardest case.
+def measure(seeds: int = SEEDS, seeds_per_job: int = 1) -> dict[str, float]:
+    """Runs and jobs planned, CPU and elapsed seconds, peak MiB.
 
     Args:
         seeds: 7 make a thousand runs, 76 ten thousand, 695 a hundred thousand.
+        seeds_per_job: 1, the hardest case, makes a job of every run.
     """
     table = {"id": "accuracy", "title": "plan", "metrics": ["avg_acc_unweighted"]}
     suite = {"suite": "plan", "scenarios": SCENARIOS, "methods": METHODS, "seeds": list(range(seeds))}
-    suite |= {"seeds_per_job": 1, "tables": [table]}
+    suite |= {"seeds_per_job": seeds_per_job, "tables": [table]}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "plan.yaml").write_text(yaml.safe_dump(suite))
         snakefile = str(ROOT / "Snakefile")
@@ -71,13 +72,18 @@ def measure(seeds: int = SEEDS) -> dict[str, float]:
     if process.returncode:
         raise RuntimeError(text[-2000:])
     # The table of jobs is printed twice.
-    counts = dict(re.findall(r"^(train_\S+) +(\d+)$", text, flags=re.MULTILINE))
-    jobs = sum(int(count) for count in counts.values())
-    cpu = used.ru_utime + used.ru_stime
-    return {"runs": jobs, "seconds": seconds, "cpu_s": cpu, "peak_mib": used.ru_maxrss / 1024}
+    counts = {name: int(count) for name, count in re.findall(r"^(\S+) +(\d+)$", text, flags=re.MULTILINE)}
+    runs = len(SCENARIOS) * len(METHODS) * seeds
+    trained = sum(count for name, count in counts.items() if name.split("_")[0] == "train")
+    if trained != len(SCENARIOS) * len(METHODS) * -(-seeds // seeds_per_job):
+        raise RuntimeError(f"{trained} jobs were planned for {runs} runs, {seeds_per_job} in each")
+    used_s = used.ru_utime + used.ru_stime
+    memory = used.ru_maxrss / 1024
+    return {"runs": runs, "jobs": counts["total"], "seconds": seconds, "cpu_s": used_s, "peak_mib": memory}
 
 
 if __name__ == "__main__":
-    for n in sys.argv[1:] or ["7", "76"]:
-        sys.stdout.write(json.dumps(measure(int(n))) + "\n")
+    for text in sys.argv[1:] or ["7", "76"]:
+        numbers = [int(part) for part in text.split("/")]  # 695/10: ten seeds per job
+        sys.stdout.write(json.dumps(measure(*numbers)) + "\n")
         sys.stdout.flush()

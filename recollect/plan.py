@@ -51,16 +51,33 @@ BESIDE_TRAINING = ("title", "extractor")
 
 @dataclass(frozen=True)
 class Batch:
-    """Seeds that one job trains."""
+    """Seeds that one job trains.
 
-    seeds: tuple[int, ...]
+    Args:
+        seeds: none for a job of any one seed, which the wildcard ``seed`` names: one rule for all of them. With a
+            rule for each, Snakemake compares every file with every rule, and ten thousand seeds are never planned.
+    """
+
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def in_paths(self) -> tuple[int | str, ...]:
+        """What stands for the seeds in names of files."""
+        return self.seeds or ("{seed}",)
 
     @property
     def name(self) -> str:
-        """``seed3`` or ``seeds0-4``; part of rule and log names."""
-        if len(self.seeds) == 1:
-            return f"seed{self.seeds[0]}"
-        return f"seeds{self.seeds[0]}-{self.seeds[-1]}"
+        """``seed{seed}``, ``seed3`` or ``seeds0-4``; part of the names of logs."""
+        first, last = self.in_paths[0], self.in_paths[-1]
+        return f"seed{first}" if len(self.in_paths) == 1 else f"seeds{first}-{last}"
+
+    def rule(self, step: str) -> str:
+        """Name of the rule that does a step for these seeds."""
+        return f"{step}_{self.name}" if self.seeds else step
+
+    def of(self, wildcards: Any) -> tuple[int, ...]:
+        """The seeds of a job."""
+        return self.seeds or (int(wildcards.seed),)
 
 
 def _check_writable(folder: Path) -> None:
@@ -79,6 +96,9 @@ class Plan:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._places = Places()
+        # Snakemake asks for every job; the answers differ by scenario and method only.
+        self._scenario = lru_cache(maxsize=None)(suite.scenario)
+        self._code = lru_cache(maxsize=None)(fingerprint)
         self._spec = lru_cache(maxsize=None)(self._make_spec)
         self._backbones = lru_cache(maxsize=None)(suite.backbones)
         self._estimate = lru_cache(maxsize=None)(partial(estimate, self._places))
@@ -105,8 +125,11 @@ class Plan:
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """Seeds by job."""
-        return [Batch(tuple(seeds)) for seeds in self._suite.seed_batches()]
+        """Seeds by rule: those of one job, or any one seed."""
+        batches = self._suite.seed_batches()
+        if all(len(seeds) == 1 for seeds in batches):
+            return [Batch()]
+        return [Batch(tuple(seeds)) for seeds in batches]
 
     @property
     def threads(self) -> int:
@@ -139,7 +162,7 @@ class Plan:
 
         def minutes(wildcards: Any, attempt: int) -> int:
             known = self._estimate(wildcards.scenario, wildcards.method)
-            return runtime_minutes(known, len(batch.seeds), attempt, unknown)
+            return runtime_minutes(known, len(batch.in_paths), attempt, unknown)
 
         return minutes
 
@@ -168,11 +191,11 @@ class Plan:
 
     def scenario_argument(self, wildcards: Any) -> str:
         """A resolved scenario as JSON."""
-        return canonical_json(self._scenario(wildcards.scenario))
+        return canonical_json(self._trained_on(wildcards.scenario))
 
-    def _scenario(self, name: str) -> dict[str, Any]:
+    def _trained_on(self, name: str) -> dict[str, Any]:
         """What of a scenario determines the numbers of training: not its title, nor how samples are judged."""
-        return {key: value for key, value in self._suite.scenario(name).items() if key not in BESIDE_TRAINING}
+        return {key: value for key, value in self._scenario(name).items() if key not in BESIDE_TRAINING}
 
     @cached_property
     def split_code(self) -> str:
@@ -193,10 +216,10 @@ class Plan:
         resolved = self._suite.method(method, scenario)
         return canonical_json(
             {
-                "scenario": self._scenario(scenario),
+                "scenario": self._trained_on(scenario),
                 "method": resolved,
                 "engine": engine,
-                "code": fingerprint(self._suite.method_file(method), resolved["train"]["model"]),
+                "code": self._code(self._suite.method_file(method), resolved["train"]["model"]),
             }
         )
 
@@ -230,8 +253,8 @@ class Plan:
 
     def judged_scenario_argument(self, wildcards: Any) -> str:
         """A resolved scenario with its extractor, as JSON."""
-        scenario = self._suite.scenario(wildcards.scenario)
-        return canonical_json({**self._scenario(wildcards.scenario), "extractor": scenario["extractor"]})
+        extractor = self._scenario(wildcards.scenario)["extractor"]
+        return canonical_json({**self._trained_on(wildcards.scenario), "extractor": extractor})
 
     def makers(self, what: str) -> str:
         """The suite's methods that are judged by ``answers`` or by ``images``, as a pattern for a wildcard."""
@@ -289,7 +312,7 @@ class Plan:
 
     def data_inputs(self, wildcards: Any) -> list[str]:
         """Prepared data of a scenario."""
-        datasets = self._suite.scenario(wildcards.scenario)["datasets"]
+        datasets = self._scenario(wildcards.scenario)["datasets"]
         return [str(self._places.data(dataset) / "dataset.json") for dataset in datasets]
 
     def evaluate_inputs(self, wildcards: Any) -> list[str]:
@@ -327,7 +350,7 @@ class Plan:
 
     def reference_inputs(self, wildcards: Any) -> list[str]:
         """Reference features of a scenario, all seeds."""
-        scenario = self._suite.scenario(wildcards.scenario)
+        scenario = self._scenario(wildcards.scenario)
         extractor = scenario["extractor"]
         return [str(self._places.features(scenario["id"], extractor, seed)) for seed in self.seeds]
 

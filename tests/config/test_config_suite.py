@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
+from recollect import plan as plan_module
 from recollect.config import suite as suite_module
 from recollect.config.schema import read_yaml
 from recollect.config.suite import METHODS_FILE, Suite
@@ -327,13 +329,52 @@ def test_data_dir_survives_the_shell(load, folder):
 # The plan ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("size", "names"), [(1, ["seed0", "seed2", "seed9"]), (2, ["seeds0-2", "seed9"]), (5, ["seeds0-9"])]
-)
+@pytest.mark.parametrize(("size", "names"), [(2, ["seeds0-2", "seed9"]), (5, ["seeds0-9"])])
 def test_batches_of_seeds(load, size, names):
     plan = Plan(load(seeds=[0, 2, 9], seeds_per_job=size))
     assert [batch.name for batch in plan.batches] == names
-    assert [seed for batch in plan.batches for seed in batch.seeds] == plan.seeds == [0, 2, 9]
+    assert [batch.rule("train") for batch in plan.batches] == [f"train_{name}" for name in names]
+    assert [seed for batch in plan.batches for seed in batch.of(CELL)] == plan.seeds == [0, 2, 9]
+
+
+def test_one_rule_makes_all_jobs_of_one_seed(load):
+    """Snakemake compares every file with every rule: with one for each seed, planning is quadratic in seeds."""
+    (batch,) = Plan(load(seeds=list(range(500)), seeds_per_job=1)).batches
+    assert (batch.name, batch.in_paths, batch.rule("train")) == ("seed{seed}", ("{seed}",), "train")
+    assert batch.of(SimpleNamespace(seed="7")) == (7,)
+
+
+def test_settings_code_and_data_are_looked_up_once_for_all_seeds(load, monkeypatch):
+    """What a rule asks for every job is answered from memory: the work does not grow with the seeds."""
+    found: Counter[str] = Counter()
+
+    def counted(module, name):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, **k: (found.update([name]), original(*a, **k))[1])
+
+    counted(suite_module, "check_values")
+    counted(suite_module, "origin")
+    counted(suite_module, "build_parameters")
+    counted(plan_module, "fingerprint")
+    counted(plan_module, "estimate")
+    counted(Suite, "scenario")
+
+    def work(n_seeds):
+        changes = {"methods": ["naive", "ewc"], "seeds": list(range(n_seeds)), "seeds_per_job": 1}
+        plan = Plan(load(**changes, overrides={"ewc": {"epochs": 1}}))
+        minutes = plan.runtime_minutes(plan.batches[0])
+        found.clear()
+        for method in ("naive", "ewc"):
+            for _ in range(n_seeds):
+                job = SimpleNamespace(scenario="split_digits", method=method)
+                plan.train_spec(job), plan.scenario_argument(job)
+                plan.data_inputs(job), plan.backbone_inputs(job), minutes(job, 1)
+        return dict(found)
+
+    few = work(2)
+    assert (few["fingerprint"], few["estimate"], few["scenario"]) == (2, 2, 1)
+    assert few["check_values"] > 0
+    assert work(50) == few
 
 
 def test_seeds_of_a_command_line_are_numbers(load):

@@ -75,6 +75,12 @@ def test_changed_hyper_parameter_retrains_its_method_only(finished: Checkout) ->
     assert finished.planned(config={"overrides": overrides})["train_seeds0-1"] == 1
 
 
+def test_a_job_for_every_seed(finished: Checkout) -> None:
+    planned = finished.planned(config={"seeds": [0, 1, 2], "seeds_per_job": 1})
+    assert planned["train"] == 2 * 3
+    assert not any(rule.startswith(("train_", "split_")) for rule in planned)
+
+
 def test_how_often_state_is_saved_and_where_data_lie_retrain_nothing(finished: Checkout, tmp_path: Path) -> None:
     assert finished.planned(config={"checkpoint_minutes": 1, "data_dir": str(tmp_path)}) == {}
 

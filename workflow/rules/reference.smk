@@ -3,17 +3,17 @@ for batch in PLAN.batches:
 
     rule:
         name:
-            f"reference_{batch.name}"
+            batch.rule("reference")
         input:
             splits=expand(
-                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
+                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.in_paths
             ),
             data=PLAN.data_inputs,
             extractor="results/extractors/{extractor}/extractor.json",
         output:
             expand(
                 "results/features/{{scenario}}/{{extractor}}/seed{seed}.npz",
-                seed=batch.seeds,
+                seed=batch.in_paths,
             ),
         log:
             f"results/logs/reference/{{scenario}}/{{extractor}}/{batch.name}.log",
@@ -25,7 +25,7 @@ for batch in PLAN.batches:
         params:
             scenario=PLAN.scenario_argument,
             engine=PLAN.engine_argument,
-            seeds=batch.seeds,
+            seeds=batch.of,
             code=PLAN.reference_code,
         shell:
             "recollect reference --scenario {params.scenario:q} --extractor {wildcards.extractor} "

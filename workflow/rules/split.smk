@@ -3,11 +3,11 @@ for batch in PLAN.batches:
 
     rule:
         name:
-            f"split_{batch.name}"
+            batch.rule("split")
         input:
             PLAN.data_inputs,
         output:
-            expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds),
+            expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.in_paths),
         log:
             f"results/logs/split/{{scenario}}/{batch.name}.log",
         localrule: True
@@ -15,7 +15,7 @@ for batch in PLAN.batches:
             "../../environment.yml"
         params:
             scenario=PLAN.scenario_argument,
-            seeds=batch.seeds,
+            seeds=batch.of,
             code=PLAN.split_code,
         shell:
             "recollect split --scenario {params.scenario:q} --seeds {params.seeds} 2> {log}"

@@ -3,17 +3,17 @@ for batch in PLAN.batches:
 
     rule:
         name:
-            f"train_{batch.name}"
+            batch.rule("train")
         input:
             splits=expand(
-                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.seeds
+                "results/splits/{{scenario}}/seed{seed}.json", seed=batch.in_paths
             ),
             data=PLAN.data_inputs,
             backbone=PLAN.backbone_inputs,
         output:
             expand(
                 "results/runs/{{scenario}}/{{method}}/seed{seed}/{file}",
-                seed=batch.seeds,
+                seed=batch.in_paths,
                 file=["run.json", "predictions.npz"],
             ),
         log:
@@ -32,7 +32,7 @@ for batch in PLAN.batches:
             gres=PLAN.gres,
         params:
             spec=PLAN.train_spec,
-            seeds=batch.seeds,
+            seeds=batch.of,
         shell:
             # How often state is saved changes no number, so it is no param.
             f"recollect train --spec {{params.spec:q}} --seeds {{params.seeds}} --save-every {PLAN.save_every_s} "
