@@ -26,7 +26,7 @@ def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Give a file a second name; where that cannot be, a copy. ``target`` is never half there."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
@@ -48,7 +48,7 @@ def finish(folder: Path, record: dict[str, Any], predictions: dict[str, np.ndarr
     record = {**record, "schema": SCHEMA, "predictions_sha256": sha256_file(stash / PREDICTIONS)}
     write_json(stash / RUN, record)
     for name in (PREDICTIONS, RUN):
-        _link(stash / name, folder / name)
+        link(stash / name, folder / name)
     try:
         (folder / STATE).unlink(missing_ok=True)
     except OSError as error:
@@ -71,5 +71,5 @@ def recall(folder: Path, stamp: str) -> dict[str, Any] | None:
     if not intact:
         return None
     for name in (PREDICTIONS, RUN):
-        _link(stash / name, folder / name)
+        link(stash / name, folder / name)
     return record

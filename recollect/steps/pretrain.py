@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
-from recollect.datasets import open_prepared
+from recollect.datasets import Prepared, open_prepared
+from recollect.engine.record import STASH, STATE, link
 from recollect.engine.seeding import use_deterministic_algorithms
-from recollect.extractors.weights import weights_sha256, write_weights
-from recollect.files import canonical_json, sha256_text, write_json
+from recollect.errors import RecollectError
+from recollect.extractors.weights import read_weights, weights_sha256, write_weights
+from recollect.files import canonical_json, read_json, sha256_text, write_json
 from recollect.multimodal.pretraining import TowerPretrainer
-from recollect.multimodal.registry import TowerSpec, get_tower_spec, never_trained
+from recollect.multimodal.registry import TowerSpec, get_tower_spec, never_trained, pretraining_module
 from recollect.multimodal.towers import random_tower
 from recollect.multimodal.weights import published_tower
 from recollect.pretrained.pretraining import Pretrainer
@@ -25,7 +27,6 @@ from recollect.provenance.fingerprint import pretraining_fingerprint
 from recollect.steps.places import Places
 
 SCHEMA = 1
-STATE = ".state"
 
 
 def pretrain(
@@ -46,21 +47,58 @@ def pretrain(
     spec = get_tower_spec(name)
     folder = places.backbone(name)
     if spec.pretraining is not None:
-        train = _train_tower if isinstance(spec, TowerSpec) else _train
-        weights, obtained = train(spec, places, folder / STATE, save_every_s)
-    elif spec.embedded:
+        return _pretrain_here(name, spec, places, save_every_s)
+    if spec.embedded:
         weights, obtained = _random(spec), {"how": "random"}
     elif isinstance(spec, TowerSpec):
         weights, obtained = published_tower(spec, data_dir, offline=offline)
     else:
         weights, obtained = published_weights(name, data_dir, offline=offline)
-    # The record vouches for the weights, so it is never beside others.
+    return _write(folder, {"schema": SCHEMA, "id": name, "title": spec.title, **obtained}, weights)
+
+
+def _write(folder: Path, about: dict[str, Any], weights: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The record vouches for the weights, so it is never beside others."""
     (folder / INFO).unlink(missing_ok=True)
     write_weights(folder / WEIGHTS, weights)
-    record = {"schema": SCHEMA, "id": name, "title": spec.title, "sha256": weights_sha256(weights), **obtained}
+    record = {**about, "sha256": weights_sha256(weights)}
     write_json(folder / INFO, record)
+    return record
+
+
+def _pretrain_here(name: str, spec: BackboneSpec, places: Places, save_every_s: float) -> dict[str, Any]:
+    """Train, or bring back what was trained; finished weights have a second name, as finished runs have."""
+    recipe, folder = spec.pretraining, places.backbone(name)
+    assert recipe is not None
+    data = open_prepared(places.data(recipe.dataset))
+    code = pretraining_fingerprint(pretraining_module(spec))
+    stamp = sha256_text(canonical_json([asdict(spec), data.info["content_sha256"], code]))
+    record = _finished(folder / STASH, stamp)
+    if record is None:
+        use_deterministic_algorithms(recipe.threads)
+        train = _train_tower if isinstance(spec, TowerSpec) else _train
+        weights, obtained = train(spec, data, folder / STATE, stamp, save_every_s)
+        about = {"schema": SCHEMA, "id": name, "title": spec.title, "stamp": stamp, "how": "trained", **obtained}
+        about |= {
+            "pretraining": asdict(recipe),
+            "data_sha256": data.info["content_sha256"],
+            "code_fingerprint": code,
+        }
+        record = _write(folder / STASH, about, weights)
+    for file in (WEIGHTS, INFO):
+        link(folder / STASH / file, folder / file)
     (folder / STATE).unlink(missing_ok=True)
     return record
+
+
+def _finished(stash: Path, stamp: str) -> dict[str, Any] | None:
+    """The record of weights with this stamp; None where there are none, or damaged ones."""
+    try:
+        record = read_json(stash / INFO, "")
+        intact = record["stamp"] == stamp and weights_sha256(read_weights(stash / WEIGHTS)) == record["sha256"]
+    except (RecollectError, KeyError, TypeError):
+        return None
+    return record if intact else None
 
 
 def _random(spec: BackboneSpec) -> dict[str, torch.Tensor]:
@@ -69,47 +107,22 @@ def _random(spec: BackboneSpec) -> dict[str, torch.Tensor]:
 
 
 def _train(
-    spec: BackboneSpec, places: Places, state_file: Path, save_every_s: float
+    spec: BackboneSpec, data: Prepared, state_file: Path, stamp: str, save_every_s: float
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    recipe = spec.pretraining
-    assert recipe is not None
-    data = open_prepared(places.data(recipe.dataset))
-    use_deterministic_algorithms(recipe.threads)
-    code = pretraining_fingerprint()
-    stamp = sha256_text(canonical_json([asdict(spec), data.info["content_sha256"], code]))
     trainer = Pretrainer(spec, data.train_x, data.train_y, state_file, stamp, save_every_s, say=_say)
     weights = trainer.train()
-    return weights, {
-        "how": "trained",
-        "pretraining": asdict(recipe),
-        "data_sha256": data.info["content_sha256"],
-        "code_fingerprint": code,
-        "test_accuracy": trainer.accuracy(data.test_x, data.test_y),
-        "wall_s": round(trainer.seconds, 1),
-    }
+    accuracy = trainer.accuracy(data.test_x, data.test_y)
+    return weights, {"test_accuracy": accuracy, "wall_s": round(trainer.seconds, 1)}
 
 
 def _train_tower(
-    spec: BackboneSpec, places: Places, state_file: Path, save_every_s: float
+    spec: BackboneSpec, data: Prepared, state_file: Path, stamp: str, save_every_s: float
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    recipe = spec.pretraining
     assert isinstance(spec, TowerSpec)
-    assert recipe is not None
-    data = open_prepared(places.data(recipe.dataset))
-    use_deterministic_algorithms(recipe.threads)
-    code = pretraining_fingerprint("recollect.multimodal.pretraining")
-    stamp = sha256_text(canonical_json([asdict(spec), data.info["content_sha256"], code]))
     halves = {half: _modality(getattr(data, f"{half}_x"), spec) for half in ("train", "test")}
     trainer = TowerPretrainer(spec, halves["train"], data.train_y, state_file, stamp, save_every_s, say=_say)
     weights = trainer.train()
-    return weights, {
-        "how": "trained",
-        "pretraining": asdict(recipe),
-        "data_sha256": data.info["content_sha256"],
-        "code_fingerprint": code,
-        **trainer.judged(halves["test"], data.test_y),
-        "wall_s": round(trainer.seconds, 1),
-    }
+    return weights, {**trainer.judged(halves["test"], data.test_y), "wall_s": round(trainer.seconds, 1)}
 
 
 def _modality(x: Any, spec: TowerSpec) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,6 +208,36 @@ def test_killed_pretraining_ends_with_the_same_weights(tmp_path, killed_after, m
     assert not any(name.startswith("head.") for name in found)
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     assert weights_sha256(found) != weights_sha256({k: v * 0 for k, v in found.items()})
+
+
+def test_finished_weights_outlive_outputs_that_snakemake_deletes(tmp_path, monkeypatch):
+    """As it does with those of a job that it did not see end; damaged ones and those of other code are no help."""
+    from recollect.steps import pretrain as step
+
+    (x, y), trained = data(), []
+    prepared = SimpleNamespace(train_x=x, train_y=y, test_x=x, test_y=y, info={"content_sha256": "d"})
+    monkeypatch.setattr(step, "get_tower_spec", lambda name: SPEC)
+    monkeypatch.setattr(step, "open_prepared", lambda folder: prepared)
+    train = Pretrainer.train
+    monkeypatch.setattr(Pretrainer, "train", lambda self: trained.append(1) or train(self))
+    folder = Places(tmp_path).backbone("vit_tiny")
+    outputs = [folder / "backbone.json", folder / "weights.safetensors"]
+    first = json.loads(json.dumps(pretrain("vit_tiny", Places(tmp_path), tmp_path)))
+    content = [path.read_bytes() for path in outputs]
+    assert not (folder / ".state").exists()
+    for path in outputs:
+        path.unlink()
+    assert pretrain("vit_tiny", Places(tmp_path), tmp_path) == first
+    assert [path.read_bytes() for path in outputs] == content
+    assert len(trained) == 1
+    for name in ("backbone.json", "weights.safetensors"):
+        stored = folder / ".finished" / name
+        stored.write_bytes(stored.read_bytes()[:-9] + b"*" * 9)
+        assert pretrain("vit_tiny", Places(tmp_path), tmp_path)["sha256"] == first["sha256"]
+    assert len(trained) == 3
+    monkeypatch.setattr(step, "pretraining_fingerprint", lambda module: "other")
+    pretrain("vit_tiny", Places(tmp_path), tmp_path)
+    assert len(trained) == 4
 
 
 def test_pretraining_learns(tmp_path):
