@@ -14,6 +14,8 @@ from recollect.errors import RecollectError
 from recollect.layout import ROOT
 
 SCHEMA_DIR = ROOT / "config" / "schema"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same, ten times faster where PyYAML was built with libyaml: every start of Snakemake reads all settings."""
 
 
 class ConfigError(RecollectError):
@@ -27,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, is not YAML or is not a mapping.
     """
     try:
-        value = yaml.safe_load(Path(path).read_text())
+        value = yaml.load(Path(path).read_text(), Loader=LOADER)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist: restore it or correct the path") from None
     except yaml.YAMLError as error:

@@ -111,8 +111,7 @@ def code_closure(start: list[str], beside: Sequence[str] = (*BESIDE_THE_NUMBERS,
     waiting = list(start)
     while waiting:
         name = waiting.pop()
-        path = _module_file(name)
-        if name in found or path is None or _within(name, beside):
+        if name in found or _within(name, beside) or (path := _module_file(name)) is None:
             continue
         found[name], imported = source_hash(path)
         waiting.extend(sorted(imported))
