@@ -66,7 +66,7 @@ class Monitor(SupervisedPlugin):
         """Keep the loss; every 50 steps look whether training is sane and whether it is time to save."""
         self._losses.append(strategy.loss.detach())
         self.task_steps += 1
-        if self.notice.signal is not None or len(self._losses) >= CHECK_EVERY:
+        if self.notice.reason or len(self._losses) >= CHECK_EVERY:
             self.check(strategy)
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:

@@ -7,7 +7,9 @@ start of the same command goes on at that step.
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,8 +19,10 @@ from types import FrameType
 from recollect.errors import RecollectError
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-END_TIME = "SLURM_JOB_END_TIME"
-"""Set by SLURM (22.05 and later) for every job: seconds since 1970."""
+END_TIME, JOB = "SLURM_JOB_END_TIME", "SLURM_JOB_ID"
+"""Set by SLURM for every job; the first, in seconds since 1970, by new versions only (not by 22.05)."""
+LEFT = re.compile(r"(?:(?:(?P<days>\d+)-)?(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
+"""How ``squeue`` writes a time."""
 MARGIN_S = 60.0
 """Before the end: a state is written in seconds, a shared file system may take longer."""
 
@@ -42,7 +46,7 @@ class Notice:
     def of_job(cls, environment: Mapping[str, str] = os.environ) -> Notice:
         """Knows the time limit of the SLURM job that this process belongs to, if it does."""
         text = environment.get(END_TIME, "")
-        return cls(float(text) if text.isdecimal() else None)
+        return cls(float(text) if text.isdecimal() else _end_time_by_squeue(environment.get(JOB, "")))
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Take note of a signal."""
@@ -74,3 +78,19 @@ class Notice:
         if self.end_time is not None and time.time() > self.end_time - MARGIN_S:
             return "the job's time is nearly up"
         return ""
+
+
+def _end_time_by_squeue(job: str) -> float | None:
+    """What SLURM says when asked; None where there is no job, no limit or no answer."""
+    if not job.isdecimal():
+        return None
+    asked = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
+    try:
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    left = LEFT.fullmatch(answer.strip())
+    if left is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in left.groups())
+    return time.time() + ((days * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -57,6 +57,34 @@ def test_the_time_limit_of_a_job(environment, left_s, reason):
     assert Notice.of_job(environment).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("answer", "left_s"),
+    [
+        ("2:05", 125),
+        ("1:00:00", 3600),
+        ("1-02:00:03", 26 * 3600 + 3),
+        ("0:00", 0),
+        ("UNLIMITED", None),
+        ("INVALID", None),
+        ("", None),
+    ],
+)
+def test_squeue_is_asked_where_the_environment_says_nothing(tmp_path, monkeypatch, answer, left_s):
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho {answer}\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    end_time = Notice.of_job({"SLURM_JOB_ID": "17"}).end_time
+    assert "--jobs 17" in (tmp_path / "asked").read_text()
+    assert end_time is None if left_s is None else abs(end_time - time.time() - left_s) < 5
+
+
+@pytest.mark.parametrize("environment", [{}, {"SLURM_JOB_ID": "17"}])
+def test_no_job_or_no_squeue_is_no_time_limit(monkeypatch, tmp_path, environment):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Notice.of_job(environment).end_time is None
+
+
 @pytest.fixture(scope="module")
 def benchmark(tiny):
     """Three tasks of two classes."""
