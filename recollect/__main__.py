@@ -241,8 +241,14 @@ def _plan(a: argparse.Namespace) -> None:
     from recollect.steps.places import Places
 
     suite = _suite(a)
-    found = lines(Places(a.results), suite.pairs, suite.seeds)
+    config = suite.config
+    found = lines(Places(a.results), suite.pairs, suite.seed_batches(), config.get("runtime_minutes", 120))
     sys.stdout.write(summary(found, suite.tables(), a.price))
+    gpus = config.get("gres_per_job") or f"{config.get('gpus_per_job', 0)} GPU"
+    sys.stdout.write(
+        f"a training job asks a scheduler for its minutes, {config.get('mem_mb', 4000)} MB, "
+        f"{config['threads_per_job']} thread and {gpus}; tried again, for twice the minutes and memory\n"
+    )
 
 
 def _select(a: argparse.Namespace) -> None:

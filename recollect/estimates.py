@@ -90,13 +90,20 @@ def runtime_minutes(one: Estimate | None, n_seeds: int, attempt: int, unknown: i
 
 @dataclass(frozen=True)
 class Line:
-    """One scenario and method of a suite: how many runs, how many of them finished, and what one costs."""
+    """One scenario and method of a suite: how many runs, how many of them finished, and what one costs.
+
+    Attributes:
+        jobs: with a run that is not finished.
+        minutes: that the longest of these jobs asks a scheduler for when it is tried first.
+    """
 
     scenario: str
     method: str
     runs: int
     finished: int
     cost: Estimate | None
+    jobs: int = 0
+    minutes: int = 0
 
     @property
     def left(self) -> int:
@@ -109,13 +116,32 @@ class Line:
         return 0.0 if not self.left else None if self.cost is None else self.left * self.cost.train_s / 3600
 
 
-def lines(places: Places, pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> list[Line]:
-    """One line per scenario and method; a run counts as finished if its record is there."""
-    found = []
-    for s, m in pairs:
-        finished = sum((places.run(s, m, seed) / "run.json").is_file() for seed in seeds)
-        found.append(Line(s, m, len(seeds), finished, estimate(places, s, m)))
-    return found
+def lines(
+    places: Places, pairs: Sequence[tuple[str, str]], batches: Sequence[Sequence[int]], unknown: int
+) -> list[Line]:
+    """One line per scenario and method; a run counts as finished if its record is there.
+
+    Args:
+        places: the results folder.
+        pairs: scenarios and methods.
+        batches: seeds by job.
+        unknown: minutes that a run without estimate asks for.
+    """
+    return [_line(places, pair, batches, unknown) for pair in pairs]
+
+
+def _line(places: Places, pair: tuple[str, str], batches: Sequence[Sequence[int]], unknown: int) -> Line:
+    left = [[seed for seed in seeds if not (places.run(*pair, seed) / "run.json").is_file()] for seeds in batches]
+    runs, cost = sum(map(len, batches)), estimate(places, *pair)
+    open_jobs = [len(seeds) for seeds, open_runs in zip(batches, left, strict=True) if open_runs]
+    minutes = runtime_minutes(cost, max(open_jobs), 1, unknown) if open_jobs else 0
+    return Line(*pair, runs, runs - sum(map(len, left)), cost, len(open_jobs), minutes)
+
+
+_HEADER = (
+    *("scenario", "method", "runs", "left", "hours left", "memory MB", "disk MB"),
+    *("jobs", "minutes a job", "measured in"),
+)
 
 
 def summary(found: Sequence[Line], tables: Sequence[dict[str, Any]], price: float | None) -> str:
@@ -126,10 +152,7 @@ def summary(found: Sequence[Line], tables: Sequence[dict[str, Any]], price: floa
         tables: of the suite: id, and scenarios and methods if not all.
         price: of an hour, in any currency; None shows no costs.
     """
-    rows: list[Sequence[str]] = [
-        ("scenario", "method", "runs", "left", "hours left", "memory MB", "disk MB", "measured in")
-    ]
-    rows += [_row(line) for line in found]
+    rows: list[Sequence[str]] = [_HEADER, *(_row(line) for line in found)]
     text = _columns(rows)
     for table in tables:
         mine = [x for x in found if _in(table, "scenarios", x.scenario) and _in(table, "methods", x.method)]
@@ -151,6 +174,8 @@ def _row(line: Line) -> tuple[str, ...]:
         "?" if line.hours is None else f"{line.hours:.2f}",
         "?" if cost is None or cost.ram_mb is None else f"{cost.ram_mb:.0f}",
         "?" if cost is None or cost.disk_mb is None else f"{line.runs * cost.disk_mb:.1f}",
+        str(line.jobs),
+        str(line.minutes) if line.jobs else "-",
         "never" if cost is None else cost.source,
     )
     return (line.scenario, line.method, str(line.runs), str(line.left), *known)

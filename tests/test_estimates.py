@@ -58,9 +58,11 @@ def test_minutes_asked_for(one, seeds, attempt, minutes):
 
 
 def test_totals_count_what_is_left_and_name_what_is_unknown(places):
-    found = lines(places, [("toys", method) for method in "abc"], [0, 1, 2])
+    found = lines(places, [("toys", method) for method in "abc"], [[0, 1], [2]], unknown=40)
     assert [(line.method, line.finished, line.left) for line in found] == [("a", 2, 1), ("b", 0, 3), ("c", 0, 3)]
     assert [line.hours for line in found] == [1.0, pytest.approx(30 / 3600), None]
+    # a: seed 2 is left, 1.5 hours and a minute; b and c: both jobs, the longer one with two seeds
+    assert [(line.jobs, line.minutes) for line in found] == [(1, 91), (2, 2), (2, 80)]
     text = summary(found, [{"id": "t", "methods": ["a"]}, {"id": "u"}], price=2.5)
     assert "table t: 3 runs, 1 left, 1.0 hours, 2.50 at 2.5 an hour" in text
     assert "table u: 9 runs, 7 left, 1.0 hours and 3 runs of unknown length, 2.52 at 2.5 an hour" in text
