@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results report test check bench faults ui partial clean
+.PHONY: help setup results report test check bench faults slurm ui partial clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench: setup  ## measure speed and memory, write docs/benchmarks.md
 faults: setup  ## faults on purpose: 50 kills of the default suite, and the long form of tests/faults (half an hour)
 	RECOLLECT_FAULTS=1 $(BIN)/python -m pytest tests/faults
 	$(BIN)/python tests/faults/kill_everywhere.py
+
+slurm: setup  ## run the tests on a real SLURM that they start (as root; packages slurm-wlm and munge)
+	RECOLLECT_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
 ui: setup  ## browse the runs in MLflow on http://127.0.0.1:5000
 	$(BIN)/python -m recollect ui

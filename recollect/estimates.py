@@ -17,6 +17,8 @@ from recollect.steps.places import Places
 REPRODUCED = ROOT / "results" / "reproduced"
 STARTUP_S = 60.0
 """Allowed per process for imports and reading data, on a slow file system too."""
+STOP_S = 60.0
+"""Before its time is up a job saves its state and stops (``MARGIN_S`` in recollect/engine/notice.py)."""
 MARGIN = 1.5
 """How much longer than measured a run may take before its job is killed."""
 
@@ -84,7 +86,7 @@ def runtime_minutes(one: Estimate | None, n_seeds: int, attempt: int, unknown: i
         attempt: counted from 1. A job that was killed goes on where its state was saved.
         unknown: minutes for a run without estimate.
     """
-    minutes = n_seeds * unknown if one is None else (STARTUP_S + MARGIN * n_seeds * one.train_s) / 60
+    minutes = n_seeds * unknown if one is None else (STARTUP_S + MARGIN * n_seeds * one.train_s + STOP_S) / 60
     return max(1, math.ceil(minutes)) * 2 ** (attempt - 1)
 
 

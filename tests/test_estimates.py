@@ -47,10 +47,10 @@ def test_a_file_without_a_finished_run_says_nothing(places):
     [
         (None, 1, 1, 120),
         (None, 5, 2, 1200),
-        (Estimate(60.0, None, None, ""), 1, 1, 3),  # 60 s to start, 1.5 times 60 s, rounded up
-        (Estimate(60.0, None, None, ""), 4, 1, 7),
-        (Estimate(60.0, None, None, ""), 4, 3, 28),
-        (Estimate(0.0, None, None, ""), 1, 1, 1),
+        (Estimate(60.0, None, None, ""), 1, 1, 4),  # 60 s to start, 1.5 times 60 s, 60 s to stop, rounded up
+        (Estimate(60.0, None, None, ""), 4, 1, 8),
+        (Estimate(60.0, None, None, ""), 4, 3, 32),
+        (Estimate(0.0, None, None, ""), 1, 1, 2),
     ],
 )
 def test_minutes_asked_for(one, seeds, attempt, minutes):
@@ -61,8 +61,8 @@ def test_totals_count_what_is_left_and_name_what_is_unknown(places):
     found = lines(places, [("toys", method) for method in "abc"], [[0, 1], [2]], unknown=40)
     assert [(line.method, line.finished, line.left) for line in found] == [("a", 2, 1), ("b", 0, 3), ("c", 0, 3)]
     assert [line.hours for line in found] == [1.0, pytest.approx(30 / 3600), None]
-    # a: seed 2 is left, 1.5 hours and a minute; b and c: both jobs, the longer one with two seeds
-    assert [(line.jobs, line.minutes) for line in found] == [(1, 91), (2, 2), (2, 80)]
+    # a: seed 2 is left, 1.5 hours and two minutes; b and c: both jobs, the longer one with two seeds
+    assert [(line.jobs, line.minutes) for line in found] == [(1, 92), (2, 3), (2, 80)]
     text = summary(found, [{"id": "t", "methods": ["a"]}, {"id": "u"}], price=2.5)
     assert "table t: 3 runs, 1 left, 1.0 hours, 2.50 at 2.5 an hour" in text
     assert "table u: 9 runs, 7 left, 1.0 hours and 3 runs of unknown length, 2.52 at 2.5 an hour" in text

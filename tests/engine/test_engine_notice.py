@@ -9,6 +9,7 @@ import pytest
 
 from recollect.engine.notice import MARGIN_S, Notice, Stopped
 from recollect.engine.record import STATE
+from recollect.estimates import STOP_S
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
@@ -55,6 +56,10 @@ def test_the_time_limit_of_a_job(environment, left_s, reason):
     if left_s is not None:
         environment = {environment: str(int(time.time() + left_s))}
     assert Notice.of_job(environment).reason == reason
+
+
+def test_jobs_ask_for_the_time_in_which_they_stop():
+    assert STOP_S == MARGIN_S
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
+SlurmdParameters=config_overrides
 SlurmctldTimeout=10
 SlurmdTimeout=20
 KillWait=60
@@ -88,7 +89,7 @@ class Cluster:
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         controller, *ports = _free_ports(1 + len(self.nodes))
         lines = [
-            f"NodeName={node} NodeHostname=localhost Port={port} CPUs=1 RealMemory=16000"
+            f"NodeName={node} NodeHostname=localhost Port={port} CPUs=1 RealMemory=64000"
             for node, port in zip(self.nodes, ports, strict=True)
         ]
         text = CONFIGURATION.format(controller_port=controller, folder=folder, nodes="\n".join(lines))
@@ -128,7 +129,20 @@ class Cluster:
         self.start_controller()
         for node in self.nodes:
             self.start_node(node)
-        self.wait(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "nodes do not get idle")
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait until nothing runs and every node is there for jobs."""
+        self.wait(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "nodes do not get idle", 180)
+
+    def restore(self) -> None:
+        """Start what is not running, and wait until it is there."""
+        if "slurmctld" not in self.daemons:
+            self.start_controller()
+        for node in self.nodes:
+            if node not in self.daemons:
+                self.start_node(node)
+        self.wait_until_idle()
 
     def start_controller(self) -> None:
         """Start slurmctld, with the state it had."""
@@ -140,7 +154,7 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """Kill a daemon at once; what runs on a node goes with it, as in a power cut."""
-        for job in self.ask("squeue", "-h", "-w", name, "-o", "%A").split() if name in self.nodes else []:
+        for job in self.jobs("all", name) if name in self.nodes else []:
             for daemon in self._step_daemons(job):
                 self._kill_tree(daemon)
         daemon = self.daemons.pop(name)
@@ -175,22 +189,36 @@ class Cluster:
     # Questions -----------------------------------------------------------------------------------
 
     def ask(self, *command: str) -> str:
-        """What a SLURM command prints."""
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30).stdout
+        """What a SLURM command prints; nothing while the controller does not answer."""
+        try:
+            asked = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
+        except subprocess.TimeoutExpired:
+            return ""
+        return asked.stdout
 
     def states(self) -> dict[str, str]:
         """Node -> state."""
         return dict(line.split() for line in self.ask("sinfo", "-hN", "-o", "%N %t").splitlines())
 
-    def jobs(self, state: str = "R") -> list[str]:
-        """Numbers of the jobs in a state."""
-        return self.ask("squeue", "-h", "-t", state, "-o", "%A").split()
+    def jobs(self, state: str = "R", node: str = "") -> list[str]:
+        """Numbers of the jobs in a state, on a node or on all."""
+        where = ["-w", node] if node else []
+        return self.ask("squeue", "-h", "-t", state, *where, "-o", "%A").split()
 
-    def wait(self, condition: Callable[[], bool], message: str, seconds: float = 60.0) -> None:
-        """Wait until a condition holds."""
+    def about(self, job: str) -> dict[str, str]:
+        """What SLURM knows of a job, also for ten minutes after its end."""
+        pairs = (word.partition("=") for word in self.ask("scontrol", "show", "job", job).split())
+        return {key: value for key, _, value in pairs}
+
+    def wait(self, condition: Callable[[], bool], message: str, seconds: float = 300.0) -> None:
+        """Wait until a condition holds; the time is for machines that are busy with other work."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                logs = "\n".join(path.read_text(errors="replace")[-800:] for path in self.folder.glob("*.log"))
-                raise TimeoutError(f"{message} in {seconds:.0f} s\n{logs}")
-            time.sleep(0.3)
+                raise TimeoutError(f"{message} in {seconds:.0f} s")
+            time.sleep(0.5)
+
+    def logs(self) -> dict[str, str]:
+        """The end of what every daemon said."""
+        paths = [*sorted(self.folder.glob("*.log")), *sorted(self.folder.glob("*.out"))]
+        return {path.name: path.read_text(errors="replace")[-3000:] for path in paths}

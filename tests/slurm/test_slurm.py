@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from slurm_cluster import Cluster
+from slurm_runs import finish, kill, log, submit, submitted
 from workflow_checkout import Checkout, copy_of_repository
 
 from recollect.files import read_json
@@ -25,12 +24,17 @@ SUITE = {
     "tables": [{"id": "accuracy", "title": "Small", "metrics": ["avg_acc_unweighted", "forgetting_max"]}],
 }
 """Two jobs, one for each node."""
-SLOW = """\
+GO = "go"
+"""While this file is missing, training waits a second after each of its 450 steps: a test is never too late."""
+SLOW = f"""\
+from pathlib import Path
 from time import sleep
 
 from baselines import er
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
+
+GO = Path(__file__).parents[1] / "{GO}"
 
 
 def build(*, setting: Setting, buffer_size: int = 50) -> Strategy:
@@ -39,155 +43,133 @@ def build(*, setting: Setting, buffer_size: int = 50) -> Strategy:
 
     def optimizer_step() -> None:
         step()
-        sleep(SECONDS)
+        if not GO.exists():
+            sleep(1)
 
     strategy.optimizer_step = optimizer_step
     return strategy
 """
-"""Replay that waits after each of its 450 steps: long enough for something to happen, at no cost."""
 ENTRY = "\nslow:\n  label: Slow\n  defaults: {lr: 0.05, width: 32, buffer_size: 50, source: a test}\n"
-FAST = [
-    "--slurm-status-command",
-    "squeue",
-    "--latency-wait",
-    "5",
-    "--slurm-init-seconds-before-status-checks",
-    "3",
-]
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> bytes:
-    """The table of the suite without a cluster."""
-    checkout = with_slow_method(tmp_path_factory.mktemp("local") / "repo", 0.0)
-    result = checkout.snakemake(TABLE, config=SUITE)
-    assert result.returncode == 0, result.stderr
-    return (checkout.root / TABLE).read_bytes()
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """A checkout in which nothing has run."""
-    made = with_slow_method(tmp_path / "repo", 0.1)
+def with_slow_method(folder: Path) -> Checkout:
+    """A checkout with a method that can be made to wait."""
+    made = copy_of_repository(folder)
+    (made.root / "methods/slow.py").write_text(SLOW)
+    with (made.root / "config/methods.yaml").open("a") as methods:
+        methods.write(ENTRY)
     made.configure(**SUITE)
     return made
 
 
-def with_slow_method(folder: Path, seconds: float) -> Checkout:
-    """A checkout with a method that waits so long after each step."""
-    made = copy_of_repository(folder)
-    (made.root / "methods/slow.py").write_text(SLOW.replace("SECONDS", str(seconds)))
-    with (made.root / "config/methods.yaml").open("a") as methods:
-        methods.write(ENTRY)
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Checkout:
+    """The suite without a cluster."""
+    made = with_slow_method(tmp_path_factory.mktemp("local") / "repo")
+    go_on(made)
+    result = made.snakemake(TABLE, config=SUITE)
+    assert result.returncode == 0, result.stderr
     return made
 
 
-STARTED: list[subprocess.Popen[str]] = []
+@pytest.fixture
+def checkout(tmp_path: Path, local: Checkout) -> Checkout:
+    """A checkout in which data are ready and nothing was trained."""
+    made = with_slow_method(tmp_path / "repo")
+    for name in ("data", "splits"):
+        shutil.copytree(local.root / "results" / name, made.root / "results" / name)
+    return made
 
 
-@pytest.fixture(autouse=True)
-def _nothing_goes_on(cluster: Cluster) -> Iterator[None]:
-    """What a failed test has left is ended."""
-    yield
-    for process in STARTED:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    STARTED.clear()
-    cluster.ask("scancel", "--user=root")
+def go_on(checkout: Checkout) -> None:
+    """From now on training does not wait any more."""
+    (checkout.root / GO).touch()
 
 
-def submit(checkout: Checkout, cluster: Cluster, *arguments: str) -> subprocess.Popen[str]:
-    """Snakemake with the SLURM profile, in the background."""
-    command = [sys.executable, "-m", "snakemake", TABLE, "--profile", "profiles/slurm", *FAST, *arguments]
-    output = (checkout.root / "snakemake.log").open("a")
-    process = subprocess.Popen(
-        [*command, "--configfile", "small.yaml"], cwd=checkout.root, env=cluster.environment, stdout=output,
-        stderr=output, text=True, start_new_session=True,
-    )  # fmt: skip
-    STARTED.append(process)
-    return process
+def wait_for_training(checkout: Checkout, cluster: Cluster) -> None:
+    """Until both jobs are in the midst of training: a state is saved every few seconds, and gone at the end."""
+    cluster.wait(lambda: len(list(checkout.root.glob("results/runs/*/*/*/.state"))) == 2, "no training", 900)
+    assert len(cluster.jobs("R")) == 2
 
 
-def log(checkout: Checkout) -> str:
-    """What Snakemake said."""
-    return (checkout.root / "snakemake.log").read_text()
+def same_table(checkout: Checkout, local: Checkout) -> bool:
+    """Byte for byte."""
+    return (checkout.root / TABLE).read_bytes() == (local.root / TABLE).read_bytes()
 
 
-def training(checkout: Checkout, cluster: Cluster) -> bool:
-    """Whether some job is in the midst of training: a state is saved after every task, and gone at the end."""
-    return bool(cluster.jobs("R")) and any(checkout.root.glob("results/runs/*/*/*/.state"))
+def resumed(checkout: Checkout) -> list[bool]:
+    """Of each run, whether it went on from a saved state."""
+    records = [read_json(path, "") for path in sorted(checkout.root.glob("results/runs/*/*/*/run.json"))]
+    return [record["resumed"] >= 1 for record in records]
 
 
-def finish(process: subprocess.Popen[str], checkout: Checkout, cluster: Cluster, expected: bytes) -> None:
-    """It ends well, and with the table of a run without cluster."""
-    assert process.wait(timeout=900) == 0, log(checkout)[-3000:]
-    assert (checkout.root / TABLE).read_bytes() == expected
-    assert cluster.jobs("R,PD") == []
+def test_the_same_table_as_without_a_cluster(checkout: Checkout, cluster: Cluster, local: Checkout) -> None:
+    go_on(checkout)
+    finish(submit(checkout, cluster, [TABLE], "small.yaml"), cluster)
+    assert same_table(checkout, local)
+    jobs = [cluster.about(number) for number in submitted(checkout)]
+    assert len(jobs) == 2, "every training job was a SLURM job"
+    assert all(job["JobState"] == "COMPLETED" and job["Restarts"] == "0" for job in jobs)
+    assert {job["NodeList"] for job in jobs} == set(cluster.nodes)
+    assert resumed(checkout) == [False, False]
 
 
-def test_the_same_table_as_without_a_cluster(checkout: Checkout, cluster: Cluster, expected: bytes) -> None:
-    finish(submit(checkout, cluster), checkout, cluster, expected)
-    submitted = re.findall(r"submitted with SLURM jobid (\d+)", log(checkout))
-    assert len(submitted) == 2, "every training job was a SLURM job"
-    states = [cluster.ask("scontrol", "show", "job", number) for number in submitted]
-    assert all("JobState=COMPLETED" in state and "Restarts=0" in state for state in states)
-    assert {re.search(r" NodeList=(\w+)", state).group(1) for state in states} == set(cluster.nodes)
-
-
-def test_controller_restarted_node_lost_and_job_requeued(
-    checkout: Checkout, cluster: Cluster, expected: bytes
+def test_controller_restarted_job_requeued_and_node_lost(
+    checkout: Checkout, cluster: Cluster, local: Checkout
 ) -> None:
     """All in one run, one after the other."""
-    process = submit(checkout, cluster)
-    cluster.wait(lambda: training(checkout, cluster), "no job trains", 600)
+    process = submit(checkout, cluster, [TABLE], "small.yaml")
+    wait_for_training(checkout, cluster)
+    running = sorted(cluster.jobs("R"))
     cluster.kill("slurmctld")
     cluster.start_controller()
-    cluster.wait(lambda: bool(cluster.jobs("R")), "jobs are forgotten")
-    requeued = cluster.jobs("R")[0]
+    cluster.wait(lambda: sorted(cluster.jobs("R")) == running, "jobs are forgotten")
+    (requeued,), (lost,) = (cluster.jobs("R", node) for node in cluster.nodes)
     cluster.ask("scontrol", "requeue", requeued)
-    node = "n2"
-    cluster.wait(lambda: bool(cluster.ask("squeue", "-h", "-t", "R", "-w", node)), "nothing runs there", 120)
+    cluster.wait(lambda: cluster.about(requeued).get("Restarts") == "1", "the job is not requeued")
+    node = cluster.nodes[1]
     cluster.kill(node)
-    cluster.wait(lambda: cluster.states()[node] == "down*", "the node's death goes unnoticed", 120)
+    cluster.wait(lambda: cluster.states().get(node) == "down*", "the node's death goes unnoticed")
     cluster.start_node(node)
-    finish(process, checkout, cluster, expected)
-    assert "Restarts=1" in cluster.ask("scontrol", "show", "job", requeued)
+    go_on(checkout)
+    finish(process, cluster)
+    assert same_table(checkout, local)
+    assert submitted(checkout) == running, "Snakemake left both to SLURM"
+    assert [cluster.about(job)["Restarts"] for job in (requeued, lost)] == ["1", "1"]
+    assert resumed(checkout) == [True, True]
 
 
 def test_everything_cancelled_and_snakemake_killed_then_run_again(
-    checkout: Checkout, cluster: Cluster, expected: bytes
+    checkout: Checkout, cluster: Cluster, local: Checkout
 ) -> None:
     """Jobs get a notice before they are killed, and save their state."""
-    process = submit(checkout, cluster, "--retries", "0")
-    cluster.wait(lambda: training(checkout, cluster), "no job trains", 600)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = submit(checkout, cluster, [TABLE], "small.yaml")
+    wait_for_training(checkout, cluster)
+    kill(process)
     cluster.ask("scancel", "--user=root")
-    cluster.wait(lambda: cluster.jobs("R,PD,CG") == [], "jobs do not end", 150)
+    cluster.wait(lambda: cluster.jobs("R,PD,CG") == [], "jobs do not end")
     told = [path.read_text() for path in checkout.root.glob("results/logs/train/*/*/*.log")]
-    assert any("told to stop by SIGTERM" in text for text in told)
+    assert ["told to stop by SIGTERM, at task" in text for text in told] == [True, True]
     subprocess.run(
         [sys.executable, "-m", "snakemake", "--unlock", "--cores", "1", "--configfile", "small.yaml"],
         cwd=checkout.root, check=True, capture_output=True,
     )  # fmt: skip
-    finish(submit(checkout, cluster), checkout, cluster, expected)
-    assert any(
-        "continues at task" in path.read_text() for path in checkout.root.glob("results/logs/train/*/*/*.log")
-    )
+    go_on(checkout)
+    finish(submit(checkout, cluster, [TABLE], "small.yaml"), cluster)
+    assert same_table(checkout, local)
+    assert resumed(checkout) == [True, True]
 
 
 def test_a_job_whose_time_is_nearly_up_saves_and_goes_on_in_the_next_try(
-    checkout: Checkout, cluster: Cluster, expected: bytes
+    checkout: Checkout, cluster: Cluster, local: Checkout
 ) -> None:
-    """A minute is asked for at first, which is all margin; then two."""
-    checkout.configure(**SUITE, runtime_minutes=1)
-    process = submit(checkout, cluster)
-    cluster.wait(lambda: bool(cluster.jobs("R")), "nothing runs", 300)
-    assert "TimeLimit=00:01:00" in cluster.ask("scontrol", "show", "job", cluster.jobs("R")[0])
-    finish(process, checkout, cluster, expected)
-    submitted = re.findall(r"submitted with SLURM jobid (\d+)", log(checkout))
-    limits = [re.search(r"TimeLimit=(\S+)", cluster.ask("scontrol", "show", "job", n)).group(1) for n in submitted]
-    assert {"00:01:00", "00:02:00"} <= set(limits)
-    assert log(checkout).count("the job's time is nearly up") >= 2
-    records = [read_json(path, "") for path in checkout.root.glob("results/runs/*/*/*/run.json")]
-    assert [record["resumed"] >= 1 for record in records] == [True, True]
+    """Two minutes are asked for at first, the last of them is margin; then four."""
+    checkout.configure(**SUITE, runtime_minutes=2)
+    process = submit(checkout, cluster, [TABLE], "small.yaml")
+    stopped = re.compile(r"the job's time is nearly up, at task")
+    cluster.wait(lambda: len(stopped.findall(log(checkout))) >= 2, "no job stops in time", 900)
+    go_on(checkout)
+    finish(process, cluster)
+    assert same_table(checkout, local)
+    assert {"00:02:00", "00:04:00"} <= {cluster.about(number)["TimeLimit"] for number in submitted(checkout)}
+    assert resumed(checkout) == [True, True]
