@@ -36,6 +36,7 @@ from recollect.steps.suite_pictures import PictureGroup, picture_groups
 from recollect.tables.write import table_paths
 
 DEFAULT = ROOT / "config" / "default.yaml"
+PRETRAIN_MINUTES = 240
 BESIDE_NUMBERS = (
     "data_dir",
     "offline",
@@ -165,6 +166,10 @@ class Plan:
             return runtime_minutes(known, len(batch.in_paths), attempt, unknown)
 
         return minutes
+
+    def pretrain_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Minutes for the training of a backbone, for schedulers: twice as many at every further attempt."""
+        return PRETRAIN_MINUTES * 2 ** (attempt - 1)
 
     @property
     def save_every_s(self) -> float:

@@ -405,6 +405,14 @@ def test_null_is_the_default_where_there_is_one(load):
     assert "--offline" not in plan.data_dir_argument
 
 
+def test_a_job_that_is_tried_again_asks_for_twice_the_time(load):
+    """Training of backbones, and all that asks for the profile's time; for other training see test_estimates."""
+    plan = Plan(load())
+    assert [plan.pretrain_minutes(None, attempt) for attempt in (1, 2, 3)] == [240, 480, 960]
+    others = read_yaml(ROOT / "profiles/slurm/config.yaml")["default-resources"]["runtime"]
+    assert [eval(others, {"attempt": attempt}) for attempt in (1, 2, 3)] == [30, 60, 120]
+
+
 def test_what_a_job_asks_of_gpus(load):
     """A whole card, or a part or type of one, never both; how many runs share one is told to the jobs."""
     assert (Plan(load()).gpus, Plan(load()).gres) == (0, "")

@@ -15,7 +15,7 @@ rule pretrain:
     threads: PLAN.pretrain_threads
     resources:
         mem_mb=PLAN.mem_mb,
-        runtime=240,
+        runtime=PLAN.pretrain_minutes,
     params:
         pretraining=PLAN.pretraining,
     shell:
