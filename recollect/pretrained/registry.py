@@ -67,7 +67,7 @@ VIT_CIFAR50 = BackboneSpec(
     id="vit_cifar50",
     title="Small ViT with a convolutional stem, trained here on 50 of the 100 classes of CIFAR-100",
     size={"image": 32, "channels": 3, "stem": (32, 64), "dim": 128, "depth": 6, "heads": 4},
-    pretraining=Pretraining(dataset="cifar100", classes=class_half(100), epochs=60, threads=2),
+    pretraining=Pretraining(dataset="cifar100", classes=class_half(100), epochs=30, threads=2),
 )
 VIT_DIGITS05 = BackboneSpec(
     id="vit_digits05",
