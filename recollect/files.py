@@ -7,12 +7,17 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from recollect.errors import RecollectError
 
+PARTIAL = ".partial"
+FORGOTTEN_S = 3600.0
+"""No file takes an hour to be written: whoever began it was killed."""
 SEAL = "seal"
 """Key of the hash that an object in a JSON file has of the rest of its content."""
 _HINTS = {
@@ -41,7 +46,7 @@ def write_with(path: Path, writer: Callable[[IO[bytes]], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", suffix=".partial", delete=False
+            "wb", dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL, delete=False
         ) as file:
             temporary = Path(file.name)
             writer(file)
@@ -55,6 +60,17 @@ def write_with(path: Path, writer: Callable[[IO[bytes]], object]) -> None:
         if isinstance(error, OSError):
             raise cannot_write(path, error) from error
         raise
+
+
+def forget_partial(folder: Path) -> None:
+    """Remove what processes that were killed while writing left in ``folder`` and below, if it is an hour old.
+
+    Younger ones may be another's who is writing now.
+    """
+    for path in folder.rglob(f".*{PARTIAL}"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > FORGOTTEN_S:
+                path.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recollect.files import cannot_write, read_json, sha256_file, write_bytes, write_json
+from recollect.files import PARTIAL, cannot_write, forget_partial, read_json, sha256_file, write_bytes, write_json
 
 RUN, PREDICTIONS, STATE, STASH = "run.json", "predictions.npz", ".state", ".finished"
 SCHEMA = 1
@@ -28,7 +28,7 @@ def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
 
 def link(source: Path, target: Path) -> None:
     """Give a file a second name; where that cannot be, a copy. ``target`` is never half there."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
     try:
         os.link(source, temporary)
         temporary.replace(target)
@@ -58,8 +58,9 @@ def finish(folder: Path, record: dict[str, Any], predictions: dict[str, np.ndarr
 def recall(folder: Path, stamp: str) -> dict[str, Any] | None:
     """Bring back a finished run with this stamp from the stash, or None.
 
-    A damaged stash counts as none: the run is trained again.
+    A damaged stash counts as none: the run is trained again. What killed processes left half written is removed.
     """
+    forget_partial(folder)
     stash = folder / STASH
     if not (stash / RUN).is_file():
         return None

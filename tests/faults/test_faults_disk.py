@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,21 @@ def test_a_disk_that_fills_up_while_a_state_is_saved_keeps_the_one_before(
         pipeline(results, ["evaluate", "collect", "tables"])
         assert outcome(results) == expected
         assert os.listdir(tmp_path / "disk") == ["results"]
+
+
+def test_half_written_files_of_killed_processes_do_not_pile_up(results: Path, expected: dict[str, str]) -> None:
+    """States may be large; what is younger than an hour may be another process's, which is writing now."""
+    run = results / "runs/small/er/seed0"
+    old = [run / ".state.abc.partial", run / ".finished/.run.json.abc.partial", run / "snapshots/.task0.x.partial"]
+    young = run / ".run.json.def.partial"
+    for path in (*old, young):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    for path in old:
+        os.utime(path, (time.time() - 4000,) * 2)
+    assert step("train", results).count("already finished, kept") == 2
+    assert [path for path in run.rglob("*.partial") if path.is_file()] == [young]
+    assert outcome(results) == expected
 
 
 def test_inodes_per_run(undisturbed: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -20,18 +21,24 @@ def test_killed_at_random_moments(
     expected: dict[str, str], tmp_path: Path, rng: random.Random, times: int
 ) -> None:
     """Everything from data to tables, killed without notice and started again, over and over."""
-    results, kills = tmp_path / "results", 0
-    for _ in range(4 * times):
-        pid = in_child(lambda: pipeline(results))
-        time.sleep(rng.uniform(0.01, 0.6))
+
+    def one_start(folder: Path, longest_s: float) -> int:
+        pid = in_child(lambda: pipeline(folder))
+        time.sleep(rng.uniform(0, longest_s))
         os.kill(pid, signal.SIGKILL)
-        if status_of(pid) == -signal.SIGKILL:
+        return status_of(pid)
+
+    began = time.monotonic()
+    assert status_of(in_child(lambda: pipeline(tmp_path / "whole"))) == 0
+    whole_s, kills, resumed, turns = time.monotonic() - began, 0, 0, itertools.count()
+    while kills < 2 * times:  # a pipeline that came to its end in spite of some is followed by a new one
+        results = tmp_path / str(next(turns))
+        while (status := one_start(results, whole_s)) == -signal.SIGKILL:
             kills += 1
-    pipeline(results)
-    assert outcome(results) == expected
-    assert kills > times
-    resumed = [read_json(path, "")["resumed"] for path in results.glob("runs/*/*/*/run.json")]
-    assert sum(resumed) > 0
+        assert status == 0
+        assert outcome(results) == expected
+        resumed += sum(read_json(path, "")["resumed"] for path in results.glob("runs/*/*/*/run.json"))
+    assert resumed > 0, "all kills fell beside training"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
