@@ -25,7 +25,10 @@ def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # the path of a socket must be short
     made = Cluster(folder)
     try:
-        made.start()
+        try:
+            made.start()
+        except TimeoutError as error:
+            raise TimeoutError("\n".join([str(error), *made.logs().values()])) from None
         yield made
     finally:
         made.stop()

@@ -182,7 +182,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Cancel all jobs and stop all daemons."""
-        subprocess.run(["scancel", "--user=root"], env=self.environment, check=False, timeout=20)
+        self.ask("scancel", "--user=root")
         for name in reversed(list(self.daemons)):
             self.kill(name)
 

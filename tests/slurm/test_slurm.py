@@ -88,8 +88,10 @@ def go_on(checkout: Checkout) -> None:
 
 def wait_for_training(checkout: Checkout, cluster: Cluster) -> None:
     """Until both jobs are in the midst of training: a state is saved every few seconds, and gone at the end."""
-    cluster.wait(lambda: len(list(checkout.root.glob("results/runs/*/*/*/.state"))) == 2, "no training", 900)
-    assert len(cluster.jobs("R")) == 2
+    states = "results/runs/*/*/*/.state"
+    cluster.wait(
+        lambda: len(list(checkout.root.glob(states))) == len(cluster.jobs("R")) == 2, "two jobs do not train", 900
+    )
 
 
 def same_table(checkout: Checkout, local: Checkout) -> bool:
