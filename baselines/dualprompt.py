@@ -1,10 +1,9 @@
 """DualPrompt (Wang et al., ECCV 2022).
 
-General prompts are shared by all tasks, expert prompts belong to one; both are prefixes of keys and values, in the
-first ``general_blocks`` and the next ``expert_blocks`` blocks. Every task has a key; the class token of the bare
-backbone chooses the expert whose key is nearest by cosine. While task t is trained its expert is taken, and its
-key
-is drawn to the queries: cross-entropy minus ``key_weight`` times the mean cosine.
+General prompts are shared by all tasks, expert prompts belong to one; both are prefixes of keys and values, in
+the first ``general_blocks`` and the next ``expert_blocks`` blocks. Every task has a key; the class token of the
+bare backbone chooses the expert whose key is nearest by cosine. While task t is trained its expert is taken, and
+its key is drawn to the queries: cross-entropy minus ``key_weight`` times the mean cosine.
 """
 
 from __future__ import annotations

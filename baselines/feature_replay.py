@@ -1,12 +1,14 @@
 """Generative replay in the space of frozen features (internal replay: van de Ven, Siegelmann, Tolias 2020).
 
 Deep generative replay (``generative_replay.py``) whose variational autoencoder models the pooled features of
-frozen
-transformers instead of the samples: side by side, zero where a modality is missing. Frozen features do not drift,
-so replayed ones train all that is learnt on top of them: projections, fusion and classifier. Adapters would stand
-below
-that point, replay could not reach them; settings with adapters are refused. Deliberate deviations from the source:
-a plain instead of a gated autoencoder, and Gaussian instead of Bernoulli outputs, as features are no intensities.
+frozen transformers instead of the samples: side by side, zero where a modality is missing. Frozen features do
+not drift, so replayed ones train all that is learnt on top of them: projections, fusion and classifier. Adapters
+would stand below that point, replay could not reach them; settings with adapters are refused. Deliberate
+deviations from the source: a plain instead of a gated autoencoder, and Gaussian instead of Bernoulli outputs, as
+features are no intensities.
+
+With ``buffer_size`` features of past samples are kept and replayed with their labels beside the generated ones,
+to the classifier and to the generator alike, a combination that no paper has.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from baselines.generative_replay import GenerativeReplay
+from recollect.engine.images import ready_images
 from recollect.engine.optimizers import Adam
+from recollect.engine.reservoir import Reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.models.vae import VAE
 from recollect.multimodal.building import make_model
+from recollect.multimodal.diagnosis import in_blocks
 from recollect.multimodal.model import MMModel
 
 
@@ -85,9 +90,40 @@ class OnFeatures(nn.Module):
 
 
 class FeatureReplay(GenerativeReplay):
-    """Deep generative replay after the samples have become features."""
+    """Deep generative replay after the samples have become features.
+
+    Attributes:
+        buffer: features of samples of earlier tasks; every sample is offered once, when its task is over.
+    """
 
     model: OnFeatures
+
+    def __init__(self, *, buffer: Reservoir, replay_batch_size: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.buffer, self.replay_batch_size = buffer, replay_batch_size
+
+    def replay(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Generated features with the old solver's labels, then kept ones with their own; and their tasks."""
+        x, y, task = super().replay(batch)
+        if not len(self.buffer):
+            return x, y, task
+        old_x, old_y, old_task, _ = self.buffer.draw(self.replay_batch_size)
+        return torch.cat([x, old_x]), torch.cat([y, old_y]), torch.cat([task, old_task])
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        images = ready_images(self.experience.dataset, self.device)
+        for index, rows in in_blocks(self.model.model, images):
+            self.buffer.add(self.model.features(rows), images.labels[index], images.task_labels[index])
+
+    def extra_state(self) -> dict[str, Any]:
+        """Generator, frozen scholar and buffer."""
+        return {**super().extra_state(), "buffer": self.buffer.state_dict()}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Put back all three."""
+        super().load_extra_state(state)
+        self.buffer.load_state_dict(state["buffer"])
 
     def forward(self) -> Tensor:
         """Outputs; while training, the mini-batch becomes features first."""
@@ -107,17 +143,25 @@ def build(
     vae_width: int = 200,
     vae_lr: float = 0.001,
     vae_deviation: float = 0.3,
+    buffer_size: int = 0,
+    replay_batch_size: int = 32,
 ) -> Strategy:
     """Generative replay of frozen features.
 
     Args:
         vae_latent, vae_width, vae_lr: of the generator.
         vae_deviation: of its Gaussian outputs; smaller ones weigh reconstruction more.
+        buffer_size, replay_batch_size: feature vectors kept of all tasks, and drawn in every step; 0 keeps none.
     """
     if setting.train.model != "mm_encoder" or setting.train.mm_adapter != "none":
         raise RecollectError("feature_replay replays frozen features: set model: mm_encoder and mm_adapter: none")
     model: Any = OnFeatures(make_model(setting, setting.n_classes)).to(setting.device)
     vae = FeatureVAE(model.size, vae_latent, vae_width, vae_deviation).to(setting.device)
+    buffer = Reservoir(
+        capacity=buffer_size, input_shape=(model.size,), seed=setting.seed, device=setting.device,
+        dtype=torch.float32,
+    )  # fmt: skip
     return FeatureReplay(
-        generator_model=vae, generator_optimizer=Adam(vae.parameters(), lr=vae_lr), **setting.arguments(model)
-    )
+        generator_model=vae, generator_optimizer=Adam(vae.parameters(), lr=vae_lr), buffer=buffer,
+        replay_batch_size=replay_batch_size, **setting.arguments(model),
+    )  # fmt: skip

@@ -21,6 +21,10 @@ METHODS = {
     "feature_replay": (
         "feature_replay", {"vae_latent": 2, "vae_width": 6}, {"optimizer": "adam", "mm_adapter": "none"}
     ),
+    "feature_replay memory": (
+        "feature_replay", {"vae_latent": 2, "vae_width": 6, "buffer_size": 6, "replay_batch_size": 3},
+        {"optimizer": "adam", "mm_adapter": "none"},
+    ),
 }  # fmt: skip
 
 
