@@ -44,7 +44,7 @@ SlurmdParameters=config_overrides
 SlurmctldTimeout=10
 SlurmdTimeout=20
 KillWait=60
-MinJobAge=600
+MinJobAge=86400
 ReturnToService=2
 MpiDefault=none
 SwitchType=switch/none
@@ -206,7 +206,7 @@ class Cluster:
         return self.ask("squeue", "-h", "-t", state, *where, "-o", "%A").split()
 
     def about(self, job: str) -> dict[str, str]:
-        """What SLURM knows of a job, also for ten minutes after its end."""
+        """What SLURM knows of a job, also after its end."""
         pairs = (word.partition("=") for word in self.ask("scontrol", "show", "job", job).split())
         return {key: value for key, _, value in pairs}
 
