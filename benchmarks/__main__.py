@@ -26,6 +26,7 @@ from benchmarks import (
     planning,
     pretrained_speed,
     report_speed,
+    start,
     step_speed,
 )
 from recollect.files import write_text
@@ -165,6 +166,16 @@ def bookkeeping_section(result: dict[str, float]) -> str:
     )
 
 
+def start_section(result: dict[str, tuple[float, float]]) -> str:
+    """Cost of a process before it trains."""
+    rows = [(method, f"{cpu_s:.1f}", f"{mib:.0f}") for method, (cpu_s, mib) in result.items()]
+    return (
+        "## Start of a process\n\n"
+        "Imports of a training process, paid once for all its seeds; modules compiled before; that of LCA with\n"
+        "timm. Aim: 6 s of processor time.\n\n" + table(("method", "processor s", "MiB"), rows)
+    )
+
+
 def report_section(r: dict[str, float]) -> str:
     """Cost of tables and page of many runs."""
     return (
@@ -192,6 +203,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "mmcl": lambda: mmcl_section(mmcl_speed.measure()),
     "planning": lambda: planning_section(planning.measure()),
     "bookkeeping": lambda: bookkeeping_section(bookkeeping.measure()),
+    "start": lambda: start_section(start.measure()),
 }
 
 
