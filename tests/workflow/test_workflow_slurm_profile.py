@@ -35,8 +35,8 @@ def test_a_dry_run_says_what_every_job_asks_for(fresh: Checkout) -> None:
     asked = [line for line in said.splitlines() if line.startswith("    resources: ")]
     assert asked
     assert all(re.search(r"mem_mb=\d+, .*slurm_partition=main, runtime=\d+", line) for line in asked)
-    blocks = re.findall(r"^rule train_.*?wildcards: (.*?)$.*?runtime=(\d+)", said, re.MULTILINE | re.DOTALL)
-    minutes = dict(blocks)
+    job = r"^rule train.*?wildcards: (scenario=[\w-]+, method=[\w-]+).*?runtime=(\d+)"
+    minutes = dict(re.findall(job, said, re.MULTILINE | re.DOTALL))
     suite = read_yaml(ROOT / SUITE)
     assert len(minutes) == len(suite["scenarios"]) * len(suite["methods"])
     assert minutes["scenario=omniglot_ci20, method=vae_naive"] == "120", "never measured"
