@@ -46,7 +46,7 @@ check: setup  ## style, types and workflow lint
 bench: setup  ## measure speed and memory, write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-faults: setup  ## faults on purpose: 50 kills of the default suite, and the long form of tests/faults (half an hour)
+faults: setup  ## faults on purpose: the long form of tests/faults, and 50 kills of the default suite
 	RECOLLECT_FAULTS=1 $(BIN)/python -m pytest tests/faults
 	$(BIN)/python tests/faults/kill_everywhere.py
 
