@@ -90,6 +90,13 @@ class Disturbed:
         found[RUN], found[STARTING] = len(self.stored()), self.starts
         return found
 
+    def hits(self, kind: str, log: Log) -> bool:
+        """Whether a kill would hit a job of this kind; any job, where those that began are finished."""
+        running = {rule for rule, _ in log.running.values()}
+        jobs = {(rule, output) for rule, output in self.begun | set(log.begun) if rule == kind}
+        over = jobs <= self.finished | set(log.finished)
+        return kind == STARTING or kind in running or bool(running and over)
+
     def audit(self) -> None:
         """Finished runs are as they were: the same file, with the same times of training in it."""
         now = {path: (path.stat().st_ino, sha256(path)) for path in self.stored()}
@@ -112,8 +119,7 @@ class Disturbed:
                 counting, self.pace_s = True, time.monotonic() - began
             if time.monotonic() < self.until:
                 chosen = chosen or due(moments, self.counted(start.log))
-            # What had been counted before this start would else be killed before it does anything.
-            if chosen and not since and (start.log.running or chosen.kind == STARTING):
+            if chosen and not since and self.hits(chosen.kind, start.log):
                 since = time.monotonic()
             if chosen and since and time.monotonic() - since >= chosen.delay * self.pace_s:
                 start.kill()

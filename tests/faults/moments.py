@@ -29,7 +29,7 @@ class Moment:
 
 
 def draw(planned: Mapping[str, int], runs: int, kills: int, longest: float, rng: random.Random) -> list[Moment]:
-    """Moments in no order: first one of every kind, then the others wherever there is something to count.
+    """Moments in no order: first one of every kind, soon after; then others wherever there is something to count.
 
     Args:
         planned: rule -> jobs.
@@ -48,7 +48,8 @@ def draw(planned: Mapping[str, int], runs: int, kills: int, longest: float, rng:
         raise SystemExit(f"--kills {kills}: this suite has only {len(places)} moments")
     rng.shuffle(first)
     chosen = [*first, *others][:kills]
-    return [Moment(kind, count, rng.uniform(0, longest)) for kind, count in chosen]
+    soon = [longest / 10 if place in first else longest for place in chosen]
+    return [Moment(*place, rng.uniform(0, most)) for place, most in zip(chosen, soon, strict=True)]
 
 
 def due(moments: list[Moment], counted: Mapping[str, int]) -> Moment | None:
