@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.planning import SCENARIOS, SEEDS
 from recollect.config.schema import read_yaml
-from recollect.files import write_json
+from recollect.files import read_json, write_json
 from recollect.layout import ROOT
 from recollect.steps.places import Places
 
@@ -113,7 +113,7 @@ def measure(seeds: int = SEEDS) -> dict[str, float]:
         before = {path: path.read_bytes() for path in tables}
         inodes = {path: path.stat().st_ino for path in tables}
         changed = places.metrics(declared["scenarios"][0], declared["methods"][0])
-        document = json.loads(changed.read_text())
+        document = read_json(changed, "")
         document["runs"][0]["metrics"]["avg_acc_unweighted"] = 0.123
         write_json(changed, document)
         again, _ = _steps(folder, file)
