@@ -30,6 +30,11 @@ class MetricInfo:
     definition: str
 
     @property
+    def measured(self) -> bool:
+        """Whether a clock or a memory meter gives it, so that it differs from one run to the next of the same."""
+        return self.unit in ("s", "h", "MB", "it/s")
+
+    @property
     def data_unit(self) -> str:
         """Unit of the unscaled data."""
         return "fraction" if self.unit == "%" else self.unit

@@ -19,11 +19,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from snakemake_start import environment
+from workflow_checkout import up_to_date
 
 from recollect.config.suite import Suite
 from recollect.plan import Plan
+from recollect.tables.metric_info import METRICS
 
-MEASURED = ("wall_s", "device_s", "device_h", "evaluate_s", "vram_mb", "ram_mb", "it_per_s")
+MEASURED = frozenset(name for name, info in METRICS.items() if info.measured)
 OF_A_RUN = ("stamp", "status", "predictions_sha256", "snapshots", "model_sha256", "iterations", "carried_bytes")
 
 
@@ -122,11 +124,4 @@ def outdated(root: Path, suite: Suite, arguments: Sequence[str]) -> str:
                 return f"the run of {method} on {scenario}, seed {seed}, is missing or of other code"
     if tables_of(rows, json.loads(plan.suite_argument)) != there:
         return "its tables are not those that this code makes of its values"
-    return "" if up_to_date(root, arguments) else "Snakemake would run some of its steps again"
-
-
-def up_to_date(root: Path, arguments: Sequence[str]) -> bool:
-    """Whether Snakemake finds nothing to do, by the settings and the code of all steps after training too."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
-    plan = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment())
-    return plan.returncode == 0 and "Nothing to be done" in plan.stdout + plan.stderr
+    return "" if up_to_date(root, *arguments) else "Snakemake would run some of its steps again"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
 from pipeline import outcome, pipeline
 
 LONG = bool(os.environ.get("RECOLLECT_FAULTS"))

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from comparing import made, outdated, with_times, without_times
+from comparing import MEASURED, made, outdated, with_times, without_times
 from moments import RUN, STARTING, STARTS, Moment, draw, due
 from snakemake_start import Log
+
+from recollect.steps.evaluate import PHASES as COSTS_OF_PHASES
 
 JOBS = {"fetch": 2, "train_seeds0-4": 17, "collect": 1}
 SAID = """Building DAG of jobs...
@@ -82,6 +84,12 @@ def test_times_are_exchanged_and_nothing_else() -> None:
     assert with_times(a, b) == [head, b[1], a[2]]
     assert without_times(a) != without_times(b)
     assert without_times(a) == without_times([head, b[1], a[2]])
+
+
+def test_seconds_of_single_phases_are_times_too() -> None:
+    """They were once missing from a list, and two runs of the same differed."""
+    assert {"wall_s", "device_h", "evaluate_s", "ram_mb", "it_per_s", *COSTS_OF_PHASES} <= MEASURED
+    assert not MEASURED & {"carried_bytes", "parameters", "avg_acc_unweighted", "forgetting_max"}
 
 
 def test_a_changed_digit_of_a_run_or_of_weights_is_seen(tmp_path: Path) -> None:

@@ -75,3 +75,11 @@ def copy_of_repository(folder: Path) -> Checkout:
         else:
             shutil.copy(source, folder / part)
     return Checkout(folder)
+
+
+def up_to_date(root: Path, *arguments: str) -> bool:
+    """Whether Snakemake finds nothing to do: results are complete, and of the present settings and code."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
+    plan = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
+    return plan.returncode == 0 and "Nothing to be done" in plan.stdout + plan.stderr
