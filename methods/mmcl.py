@@ -31,6 +31,7 @@ from recollect.engine.distillation import distillation
 from recollect.engine.images import ready_images
 from recollect.engine.optimizers import SGD
 from recollect.engine.phases import Phase
+from recollect.engine.replay import reservoir
 from recollect.engine.reservoir import Reservoir
 from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
@@ -241,12 +242,7 @@ def build(
         align, align_weight, align_temperature, preserve_weight, preserve_temperature, distill_weight,
         distill_temperature, distill_grows, count_from,
     )  # fmt: skip
-    memory = None
-    if memory_size:
-        memory = Reservoir(
-            capacity=memory_size, input_shape=setting.input_shape, seed=setting.seed, device=setting.device,
-            dtype=setting.kept_dtype,
-        )  # fmt: skip
+    memory = reservoir(setting, memory_size) if memory_size else None
     return MMCL(
         model=make_model(setting, setting.n_classes, maps=align == "joint"), setting=setting, losses=losses,
         freeze=freeze, freeze_threshold=freeze_threshold,

@@ -53,6 +53,15 @@ def _split(a: argparse.Namespace) -> None:
     split(a.scenario, a.seeds, _checked(Places(a.results), a.scenario["datasets"]))
 
 
+def _domains(a: argparse.Namespace) -> None:
+    from recollect.steps.domains import make_domains
+    from recollect.steps.places import Places
+
+    make_domains(
+        a.scenario, _checked(Places(a.results), a.scenario["datasets"]), device=a.device, threads=a.threads
+    )
+
+
 def _extractor(a: argparse.Namespace) -> None:
     from recollect.extractors import get_extractor_spec
     from recollect.steps.extractor import make_extractor
@@ -318,6 +327,14 @@ _DATA: dict[str, dict[str, Any]] = {
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, dict[str, dict[str, Any]]]] = {
     "fetch": (_fetch, "find or download a data set, verify it and decode it into arrays", {
         "dataset": {"help": "data set, e.g. mnist"}, **_DATA,
+    }),
+    "domains": (_domains, "cluster a scenario's samples, as a frozen transformer sees them, into domains", {
+        "--scenario": {
+            "type": _mapping("id", "datasets", "domains", "n_tasks"), "required": True,
+            "help": "resolved scenario of the protocol clustered-domains as JSON, or @file",
+        },
+        "--device": {"default": "cpu", "help": "cpu, cuda or auto (default: %(default)s)"},
+        "--threads": {"type": int, "default": 1, "help": "processor threads (default: %(default)s)"},
     }),
     "split": (_split, "write the split manifests of a scenario", {
         "--scenario": _SCENARIO,

@@ -20,7 +20,7 @@ from recollect.extractors import get_extractor_spec
 from recollect.files import canonical_json
 from recollect.gpu_slots import NEED_MB, SLOTS
 from recollect.layout import ROOT
-from recollect.multimodal.registry import get_tower_spec, pretraining_module
+from recollect.multimodal.registry import get_tower_spec, never_trained, pretraining_module
 from recollect.provenance.fingerprint import (
     evaluation_fingerprint,
     fingerprint,
@@ -208,6 +208,11 @@ class Plan:
         return split_fingerprint()
 
     @cached_property
+    def domains_code(self) -> str:
+        """Fingerprint of the code that makes domains."""
+        return step_fingerprint("recollect.steps.domains")
+
+    @cached_property
     def evaluation_code(self) -> str:
         """Fingerprint of the evaluation code; a change of it evaluates anew, without training."""
         return evaluation_fingerprint()
@@ -319,6 +324,18 @@ class Plan:
         """Prepared data of a scenario."""
         datasets = self._scenario(wildcards.scenario)["datasets"]
         return [str(self._places.data(dataset) / "dataset.json") for dataset in datasets]
+
+    def split_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a scenario, and its domains where clusters make them."""
+        clustered = "domains" in self._scenario(wildcards.scenario)
+        more = [str(self._places.domains(wildcards.scenario))] if clustered else []
+        return [*self.data_inputs(wildcards), *more]
+
+    def domain_inputs(self, wildcards: Any) -> list[str]:
+        """Prepared data of a scenario whose domains are clusters, and the transformer that sees them."""
+        tower = self._scenario(wildcards.scenario)["domains"]["tower"]
+        weights = [] if never_trained(get_tower_spec(tower)) else [self._places.backbone(tower) / "backbone.json"]
+        return [*self.data_inputs(wildcards), *map(str, weights)]
 
     def evaluate_inputs(self, wildcards: Any) -> list[str]:
         """Run records and predictions of all seeds."""

@@ -27,7 +27,7 @@ from recollect.config.suite_methods import Pair, spread
 from recollect.config.suite_modalities import check_method, check_modalities
 from recollect.config.suite_robustness import check_robustness
 from recollect.config.suite_tables import check_published, check_tables, complete_table, is_left_out
-from recollect.config.suite_towers import check_towers
+from recollect.config.suite_towers import check_domains, check_towers
 from recollect.layout import METHOD_FOLDERS, MODEL_MODULES, ROOT, SETTINGS_FILE
 from recollect.multimodal.registry import get_tower_spec, never_trained, tower_names
 from recollect.scenarios.manifest import OPTIONS
@@ -142,7 +142,7 @@ class Suite:
                     f"key {key!r} means nothing to protocol {entry['protocol']} of {where}: "
                     f"{suggestion(key, sorted(allowed))}"
                 )
-        for key in ("n_tasks", "alpha"):
+        for key in ("n_tasks", "alpha", "domains"):
             if key in OPTIONS[entry["protocol"]] and key not in entry:
                 raise ConfigError(f"{key} is missing in {where}: protocol {entry['protocol']} needs it")
         self._check_split(entry, where)
@@ -161,6 +161,7 @@ class Suite:
                     f"data set {dataset} of {where} has no test images: add evaluate_on: training, or "
                     "evaluate_on: heldout with heldout: 0.3"
                 )
+        check_domains(entry, where)
         counts = [DATASETS[d].n_classes for d in entry["datasets"]]
         n_classes = max(counts) if entry.get("labels") == "shared" else sum(counts)
         options = {k: entry[k] for k in ("first_task_classes", "classes_per_task", "drop_remainder") if k in entry}

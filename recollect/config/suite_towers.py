@@ -10,6 +10,7 @@ from recollect.datasets import DATASETS
 from recollect.errors import RecollectError
 from recollect.layout import MODEL_MODULES
 from recollect.multimodal.registry import expected_shape, get_tower_spec, tower_names
+from recollect.pretrained.registry import BackboneSpec
 from recollect.scenarios.protocols import order_classes
 
 
@@ -43,10 +44,33 @@ def check_towers(train: dict[str, Any], scenario: dict[str, Any], owner: str) ->
             "between 1 and mm_experts"
         )
     for modality, spec in specs.items():
-        wanted, shape = expected_shape(spec), modalities[modality]
-        if wanted is not None and math.prod(shape) % math.prod(wanted):
-            raise ConfigError(f"{where}: transformer {spec.id} takes {wanted}, modality {modality} has {shape}")
+        _check_fit(spec, modality, modalities[modality], where)
         _check_classes(spec.pretraining, scenario, f"{where}: transformer {spec.id}")
+
+
+def check_domains(scenario: dict[str, Any], where: str) -> None:
+    """Refuse a scenario whose domains cannot be made: other than one data set, no such modality, no fit."""
+    if scenario["protocol"] != "clustered-domains":
+        return
+    asked = scenario["domains"]
+    if len(scenario["datasets"]) > 1:
+        raise ConfigError(f"{where}: protocol clustered-domains clusters the samples of one data set: name one")
+    (dataset,) = scenario["datasets"]
+    modalities = {m.name: m.shape for m in DATASETS[dataset].modalities}
+    if asked["modality"] not in modalities:
+        hint = f"choose one of {', '.join(modalities)}" if modalities else "they are images, use another protocol"
+        raise ConfigError(f"{where}: samples of {dataset} have no modality {asked['modality']!r}: {hint}")
+    try:
+        spec = get_tower_spec(asked["tower"])
+    except RecollectError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    _check_fit(spec, asked["modality"], modalities[asked["modality"]], where)
+
+
+def _check_fit(spec: BackboneSpec, modality: str, shape: tuple[int, ...], where: str) -> None:
+    wanted = expected_shape(spec)
+    if wanted is not None and math.prod(shape) % math.prod(wanted):
+        raise ConfigError(f"{where}: transformer {spec.id} takes {wanted}, modality {modality} has {shape}")
 
 
 def _check_classes(recipe: Any, scenario: dict[str, Any], where: str) -> None:

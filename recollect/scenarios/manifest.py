@@ -11,6 +11,7 @@ import numpy as np
 
 from recollect.files import canonical_json, read_json, sha256_text, write_text
 from recollect.scenarios import protocols
+from recollect.scenarios.domains import Domains, by_domain
 from recollect.scenarios.gaps import Presence, check_modalities, leave_out_unreadable
 from recollect.scenarios.protocols import Shares, SplitError, TaskIndices
 
@@ -37,8 +38,10 @@ OPTIONS: dict[str, set[str]] = {
     "dirichlet": {"n_tasks", "alpha", "variant"},
     "data-incremental": {"n_tasks"},
     "ordered-continuous": {"n_tasks"},
+    "clustered-domains": {"n_tasks", "domains"},
 }
-"""Protocol -> the scenario keys it understands. Permuted-pixels, rotated and corpora are domain-incremental."""
+"""Protocol -> the scenario keys it understands. Permuted-pixels, rotated, corpora and clustered-domains are
+domain-incremental."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class SourceData:
     train_y: np.ndarray
     test_y: np.ndarray
     presence: Presence | None = None
+    domains: Domains | None = None
 
 
 def label_offsets(sources: Sequence[SourceData], labels: str) -> list[int]:
@@ -114,7 +118,10 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     n_classes = max(s.n_classes + o for s, o in zip(sources, offsets, strict=True))
     shares = Shares.of(scenario)
     evaluated_y = test_y if shares.evaluate_on == "test" else train_y
-    tasks = _tasks(protocol, options, (train_y, evaluated_y), n_classes, sources, seed)
+    if protocol == "clustered-domains":
+        tasks = _of_domains(sources, shares, scenario["n_tasks"])
+    else:
+        tasks = _tasks(protocol, options, (train_y, evaluated_y), n_classes, sources, seed)
     tasks, skipped = _without_gaps(scenario, tasks, sources, shares)
     body: dict[str, Any] = {
         "schema": SCHEMA,
@@ -134,10 +141,20 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
         body |= {"evaluate_on": shares.evaluate_on, "heldout": shares.heldout}
     if any(skipped.values()):
         body["skipped"] = skipped
+    if sources[0].domains is not None:
+        body["domains_sha256"] = sources[0].domains.sha256
     for number, task in enumerate(tasks):
         parts = shares.cut(task, train_y, seed, number)
         body["tasks"].append(_task_entry(body["index_sets"], number, parts, train_y, evaluated_y, task.transform))
     return {**body, "sha256": sha256_text(canonical_json(body))}
+
+
+def _of_domains(sources: Sequence[SourceData], shares: Shares, n_tasks: int) -> list[TaskIndices]:
+    """Tasks of the protocol clustered-domains; nothing is random."""
+    domains = sources[0].domains
+    if len(sources) > 1 or domains is None:
+        raise SplitError("protocol clustered-domains needs one data set and its domains: run the domains step")
+    return by_domain(domains.train, domains.test if shares.evaluate_on == "test" else domains.train, n_tasks)
 
 
 def _without_gaps(

@@ -15,7 +15,7 @@ from recollect.scenarios.manifest import arrays_of, read_manifest, rows
 from recollect.steps.places import Places
 
 REDO = "delete the folder of this run and run again"
-OPEN_PROTOCOLS = ("permuted-pixels", "rotated", "corpora", "data-incremental")
+OPEN_PROTOCOLS = ("permuted-pixels", "rotated", "corpora", "data-incremental", "clustered-domains")
 """Protocols whose outputs are all open from the start, so that forward transfer is defined."""
 
 

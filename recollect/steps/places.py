@@ -23,6 +23,10 @@ class Places:
         """A split manifest."""
         return self.results / "splits" / scenario / f"seed{seed}.json"
 
+    def domains(self, scenario: str) -> Path:
+        """The domain of every sample, where clusters make the domains."""
+        return self.results / "domains" / f"{scenario}.json"
+
     def run(self, scenario: str, method: str, seed: int | str) -> Path:
         """The folder of a run."""
         return self.results / "runs" / scenario / method / f"seed{seed}"

@@ -148,19 +148,20 @@ def with_weights(spec: dict[str, Any], places: Places) -> dict[str, Any]:
     method = spec["method"]
     hyper, train = dict(method["hyper"]), dict(method.get("train", {}))
     if hyper.get("pretrained", False) and "backbone" in hyper:
-        hyper["backbone"] = _located("", hyper["backbone"], places)
+        hyper["backbone"] = locate("", hyper["backbone"], places)
     if train.get("mm_towers"):
         named = [entry.partition("=") for entry in train["mm_towers"]]
         train["mm_towers"] = [
             prefix + equals + name
             if never_trained(get_tower_spec(name))
-            else _located(prefix + equals, name, places)
+            else locate(prefix + equals, name, places)
             for prefix, equals, name in named
         ]
     located = {**method, "hyper": hyper, **({"train": train} if train else {})}
     return spec if located == method else {**spec, "method": located}
 
 
-def _located(prefix: str, name: str, places: Places) -> Located:
+def locate(prefix: str, name: str, places: Places) -> Located:
+    """A backbone's name with the hash of its weights, which knows where they lie."""
     folder = places.backbone(name)
     return Located.at(prefix + name, recorded_sha256(folder, name), folder)

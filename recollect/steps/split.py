@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from recollect.datasets import Prepared, open_prepared
 from recollect.datasets.packed import PackedArrays
+from recollect.scenarios.domains import read_domains
 from recollect.scenarios.gaps import Presence
 from recollect.scenarios.manifest import SourceData, make_manifest, write_manifest
 from recollect.steps.places import Places
@@ -37,5 +39,8 @@ def _presence(data: Prepared) -> Presence | None:
 def split(scenario: dict[str, Any], seeds: Sequence[int], places: Places) -> None:
     """Write the manifests of a scenario for every seed."""
     sources = [source(places, dataset) for dataset in scenario["datasets"]]
+    if "domains" in scenario:
+        domains = read_domains(places.domains(scenario["id"]), sources[0].sha256)
+        sources = [replace(sources[0], domains=domains)]
     for seed in seeds:
         write_manifest(places.split(scenario["id"], seed), make_manifest(scenario, sources, seed))

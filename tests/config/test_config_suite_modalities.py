@@ -7,6 +7,7 @@ from recollect.config.schema import ConfigError, read_yaml
 from recollect.config.suite import SCENARIOS_FILE, Suite
 from recollect.datasets import DATASETS
 from recollect.layout import ROOT
+from recollect.scenarios.domains import Domains
 from recollect.scenarios.manifest import SourceData, make_manifest
 
 DEFAULT = ROOT / "config" / "default.yaml"
@@ -20,6 +21,8 @@ SHIPPED = {
         [f"spoken_written_digits_{s}" for s in SPEAKERS], "corpora", [list(range(10))] * 6,
     ),
     "ave_ci4": (["ave"], "class-incremental", np.arange(28).reshape(4, 7).tolist()),
+    "ave_di4": (["ave"], "clustered-domains", [list(range(28))] * 4),
+    "digits_views_domains3": (["digits_views"], "clustered-domains", [list(range(10))] * 3),
     "uestc_ci4": (["uestc_mmea"], "class-incremental", np.arange(32).reshape(4, 8).tolist()),
     "uestc_ci8": (["uestc_mmea"], "class-incremental", np.arange(32).reshape(8, 4).tolist()),
     "uestc_ci16": (["uestc_mmea"], "class-incremental", np.arange(32).reshape(16, 2).tolist()),
@@ -33,7 +36,8 @@ SHIPPED = {
 def source(name):
     n_classes = DATASETS[name].n_classes
     y = np.repeat(np.arange(n_classes), 10)
-    return SourceData(name, "content", n_classes, 1, y, y[::2])
+    domains = Domains(np.arange(len(y)) % 5, np.arange(len(y) // 2) % 5, "hash")
+    return SourceData(name, "content", n_classes, 1, y, y[::2], domains=domains)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -95,4 +99,31 @@ def test_settings_for_images_are_refused(house, setting, words):
     house.load()
     house.scenario = {"datasets": ["digits_views"], "protocol": "class-incremental", "n_tasks": 5}
     with pytest.raises(ConfigError, match=f"method toy on scenario little: {words}"):
+        house.load()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"domains": {"modality": "sound", "tower": "mm_upper_digits"}},
+            "no modality 'sound': choose one of upper, ",
+        ),
+        ({"domains": {"modality": "upper", "tower": "mm_image_fashion"}}, "mm_image_fashion takes .* upper has"),
+        ({"domains": {"modality": "upper", "tower": "no tower"}}, "backbone 'no tower' is none"),
+        ({"datasets": ["digits"]}, "samples of digits have no modality 'upper': they are images"),
+        ({"datasets": ["digits_views"] * 2}, "one data set: name one"),
+        ({"domains": None}, "domains is missing"),
+    ],
+)
+def test_domains_that_cannot_be_made_are_refused(house, change, says):
+    house.entry = {"defaults": {"lr": 0.1, "lam": 1.0, "source": "here"}}
+    scenario = {
+        "datasets": ["digits_views"], "protocol": "clustered-domains", "n_tasks": 3,
+        "domains": {"modality": "upper", "tower": "mm_upper_digits"},
+    }  # fmt: skip
+    house.scenario = scenario
+    house.load()
+    house.scenario = {key: value for key, value in {**scenario, **change}.items() if value is not None}
+    with pytest.raises(ConfigError, match=says):
         house.load()

@@ -1,3 +1,24 @@
+# domains: clusters of frozen features become domains, for scenarios whose data set comes with none
+rule domains:
+    input:
+        PLAN.domain_inputs,
+    output:
+        "results/domains/{scenario}.json",
+    log:
+        "results/logs/domains/{scenario}.log",
+    conda:
+        "../../environment.yml"
+    threads: PLAN.threads
+    resources:
+        mem_mb=PLAN.mem_mb,
+    params:
+        scenario=PLAN.scenario_argument,
+        engine=PLAN.engine_argument,
+        code=PLAN.domains_code,
+    shell:
+        "recollect domains --scenario {params.scenario:q} {params.engine} 2> >(tee {log} >&2)"
+
+
 # split: a scenario and a seed become a content-addressed manifest
 for batch in PLAN.batches:
 
@@ -5,7 +26,7 @@ for batch in PLAN.batches:
         name:
             batch.rule("split")
         input:
-            PLAN.data_inputs,
+            PLAN.split_inputs,
         output:
             expand("results/splits/{{scenario}}/seed{seed}.json", seed=batch.in_paths),
         log:
