@@ -41,11 +41,12 @@ class Progress:
         self._line_at = now
         rate = self._steps / max(now - self._stage_at, 1e-9)
         phase, left = self._phase(strategy), self._left(strategy)
+        epoch = min(self._epoch(strategy) + 1, phase.epochs)  # after the last step of an epoch the next one counts
         name = "" if phase.name == "train" else f"{phase.name}, "
         eta = "unknown" if left is None else f"{max(left, 0) / max(rate, 1e-9):.0f} s"
         self.say(
             f"{self.label}: task {task + 1}/{self.n_tasks}, {name}"
-            f"epoch {self._epoch(strategy) + 1}/{phase.epochs}, {rate:.0f} it/s, ETA {eta}, loss {loss:.4g}",
+            f"epoch {epoch}/{phase.epochs}, {rate:.0f} it/s, ETA {eta}, loss {loss:.4g}",
             transient=True,
         )
 
