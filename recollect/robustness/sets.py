@@ -83,10 +83,10 @@ CIFAR100 = RobustnessSet(
         }
     ),
 )
-CIFAR100_20 = RobustnessSet("cifar100_20", "cifar100", CIFAR100.fits, MappingProxyType({}), per_class=20)
-"""A fifth of the images, for processors."""
+CIFAR100_10 = RobustnessSet("cifar100_10", "cifar100", CIFAR100.fits, MappingProxyType({}), per_class=10)
+"""A tenth of the images, for processors."""
 DIGITS = RobustnessSet("digits", "digits", ("digits",), MappingProxyType({}))
-SETS: Mapping[str, RobustnessSet] = MappingProxyType({s.name: s for s in (CIFAR100, CIFAR100_20, DIGITS)})
+SETS: Mapping[str, RobustnessSet] = MappingProxyType({s.name: s for s in (CIFAR100, CIFAR100_10, DIGITS)})
 
 
 def get_set(name: str) -> RobustnessSet:
