@@ -99,10 +99,10 @@ def _check_names(names: Collection[str], known: Collection[str] | None, planned:
 
 
 def _check_metric(claim: Claim, where: str) -> None:
-    from recollect.tables.metric_info import METRICS, SAMPLE_METRICS
+    from recollect.tables.metric_info import METRICS, ROBUSTNESS_METRICS, SAMPLE_METRICS
 
-    if claim.metric and claim.metric not in METRICS and claim.metric not in SAMPLE_METRICS:
-        hint = suggestion(claim.metric, [*METRICS, *SAMPLE_METRICS])
-        raise ConfigError(f"{where}, unknown metric {claim.metric!r}: {hint}")
+    known = [*METRICS, *SAMPLE_METRICS, *ROBUSTNESS_METRICS]
+    if claim.metric and claim.metric not in known:
+        raise ConfigError(f"{where}, unknown metric {claim.metric!r}: {suggestion(claim.metric, known)}")
     if claim.kind == EQUALS and not claim.tolerance > 0:
         raise ConfigError(f"{where} needs a tolerance above zero: equality can only be shown within one")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from recollect.errors import RecollectError
 
 CORRUPTIONS, PERTURBATIONS = "corruptions", "perturbations"
@@ -31,12 +33,27 @@ class RobustnessSet:
         dataset: whose test images are corrupted.
         fits: data sets whose classifiers may be judged: ``dataset`` and others of the same images and labels.
         archives: kind -> official archive; a kind without one is always made here.
+        per_class: so many test images of every class, the first ones, None for all of them. Only for sets that
+            have no archive.
     """
 
     name: str
     dataset: str
     fits: tuple[str, ...]
     archives: Mapping[str, Archive]
+    per_class: int | None = None
+
+    def rows(self, labels: np.ndarray) -> np.ndarray:
+        """Positions in the test set, ascending, of the images to corrupt; labels (N,) of the whole set."""
+        if self.per_class is None:
+            return np.arange(len(labels))
+        firsts = [np.flatnonzero(labels == label)[: self.per_class] for label in np.unique(labels)]
+        return np.sort(np.concatenate(firsts))
+
+    @property
+    def part(self) -> str:
+        """What tables say of a set that has not all test images."""
+        return "" if self.per_class is None else f", {self.per_class} test images per class"
 
     def title(self, kind: str) -> str | None:
         """What its official images are called, None where there are none."""
@@ -66,8 +83,10 @@ CIFAR100 = RobustnessSet(
         }
     ),
 )
+CIFAR100_10 = RobustnessSet("cifar100_10", "cifar100", CIFAR100.fits, MappingProxyType({}), per_class=10)
+"""A tenth of the images, for processors."""
 DIGITS = RobustnessSet("digits", "digits", ("digits",), MappingProxyType({}))
-SETS: Mapping[str, RobustnessSet] = MappingProxyType({s.name: s for s in (CIFAR100, DIGITS)})
+SETS: Mapping[str, RobustnessSet] = MappingProxyType({s.name: s for s in (CIFAR100, CIFAR100_10, DIGITS)})
 
 
 def get_set(name: str) -> RobustnessSet:

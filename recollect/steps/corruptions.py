@@ -64,8 +64,9 @@ def make_corruptions(
             LOG.warning(
                 "%s is not in %s, made here instead; official: %s", archive.title, data_dir, archive.how_to_get
             )
-        files = _make(data, kind, places.corruptions(name, kind).parent / kind, progress)
-        root, remark = places.results, describe(kind, chosen.title(kind))
+        rows = chosen.rows(np.asarray(data.test_y))
+        files = _make(data, rows, kind, places.corruptions(name, kind).parent / kind, progress)
+        root, remark = places.results, describe(kind, chosen.title(kind)) + chosen.part
     record = _record(name, kind, data, files, root, progress)
     record |= {"in": "results" if found is None else "data_dir", "remark": remark}
     write_json(places.corruptions(name, kind), record)
@@ -105,18 +106,20 @@ def _digest(file: NpyFile) -> str:
     return digest.hexdigest()
 
 
-def _make(data: Prepared, kind: str, folder: Path, progress: bool) -> list[NpyFile]:
-    """Make every file that is not there yet; each is written under another name and then renamed."""
+def _make(data: Prepared, rows: np.ndarray, kind: str, folder: Path, progress: bool) -> list[NpyFile]:
+    """Make every file that is not there yet, of test images ``rows``; each is written under another name first."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "made_from.json"
     code = step_fingerprint("recollect.robustness.generate")
     made_from = {"data_sha256": data.info["content_sha256"], "how": describe(kind, None), "code": code}
+    if len(rows) < len(data.test_y):
+        made_from["images"] = len(rows)
     if not stamp.is_file() or read_json(stamp, f"delete {folder}") != made_from:
         for old in folder.glob("*.npy"):
             old.unlink()
         write_json(stamp, made_from)
-    images = np.asarray(data.test_x).transpose(0, 2, 3, 1)
+    images = np.asarray(data.test_x)[rows].transpose(0, 2, 3, 1)
     shape = images.shape
     if kind == CORRUPTIONS:
         wanted = (SEVERITIES * shape[0], *shape[1:])
@@ -130,7 +133,7 @@ def _make(data: Prepared, kind: str, folder: Path, progress: bool) -> list[NpyFi
             files.append(_write(folder / f"{name}.npy", np.dtype("u1"), size, blocks))
             bar.update()
     if kind == CORRUPTIONS:
-        labels = np.tile(np.asarray(data.test_y).astype("<i8"), SEVERITIES)
+        labels = np.tile(np.asarray(data.test_y)[rows].astype("<i8"), SEVERITIES)
         files.insert(0, _write(folder / f"{LABELS}.npy", labels.dtype, labels.shape, iter([labels])))
     return files
 

@@ -22,7 +22,7 @@ from recollect.files import read_json, sha256_file, write_json
 from recollect.metrics.robustness import corruption_accuracy, mean_error, overall_robustness
 from recollect.robustness.answers import Classifier, corruption_errors, perturbation_scores
 from recollect.robustness.official import LABELS
-from recollect.robustness.sets import CORRUPTIONS, KINDS, PERTURBATIONS
+from recollect.robustness.sets import CORRUPTIONS, KINDS, PERTURBATIONS, get_set
 from recollect.scenarios.manifest import read_manifest
 from recollect.steps.corruptions import open_files
 from recollect.steps.evaluate import REDO, stream_labels
@@ -130,6 +130,7 @@ def judge(
     sequences: dict[str, tuple[float, float]] = {}
     labels = files[CORRUPTIONS].pop(LABELS).open().astype(np.int64)
     ordered = np.asarray(open_prepared(places.data(lists[PERTURBATIONS]["dataset"])).test_y)
+    ordered = ordered[get_set(name).rows(ordered)]
     with tqdm(total=total, desc=label, unit=" files", disable=None if progress else True) as bar:
         for key, file in files[CORRUPTIONS].items():
             errors[key] = corruption_errors(model, file, labels)

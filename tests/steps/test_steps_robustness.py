@@ -107,9 +107,9 @@ def judged(places, made, seeds=(0,), method="naive"):
     return json.loads(places.robustness("toys", method).read_text())
 
 
-def own_answers(places, seed):
+def own_answers(places, seed, method="naive"):
     """(answer of the run by test row, labels, rows of known classes)."""
-    folder = places.run("toys", "naive", seed)
+    folder = places.run("toys", method, seed)
     manifest = json.loads(places.split("toys", seed).read_text())
     rows = np.concatenate([manifest["index_sets"][task["test"]] for task in manifest["tasks"]])
     answers = np.full(N, -9)
@@ -185,6 +185,31 @@ def test_where_there_is_no_archive_images_are_made_and_say_so(places, made, tmp_
     rewrite(stamp, "toys", "others")
     make_corruptions("toys", "corruptions", places, tmp_path, progress=False)
     assert (folder / "contrast.npy").stat().st_mtime_ns != kept
+
+
+def test_a_set_of_some_images_per_class_judges_just_these(places, made, tmp_path, monkeypatch):
+    run(places, method="joint")  # naive gives all images one answer
+    few = sets.RobustnessSet("few", "toys", ("toys",), MappingProxyType({}), per_class=3)
+    monkeypatch.setattr(sets, "SETS", {"few": few})
+    monkeypatch.setattr(making, "CORRUPTION_NAMES", ("brightness",))
+    monkeypatch.setattr(making, "corrupted", lambda images, name, severity: images)
+    monkeypatch.setattr(making, "PERTURBATIONS", {"still": None})
+    monkeypatch.setattr(making, "perturbed", lambda x, name: np.repeat(x[:, None], making.FRAMES, axis=1))
+    for kind in sets.KINDS:
+        assert make_corruptions("few", kind, places, tmp_path, progress=False)["remark"].endswith(
+            ", 3 test images per class"
+        )
+    answers, y, known = own_answers(places, 0, "joint")
+    rows = np.array([row for row in range(N) if np.sum(y[:row] == y[row]) < 3])
+    assert np.array_equal(few.rows(y), rows)
+    assert np.load(places.results / "corruptions/few/perturbations/still.npy").shape[0] == 3 * CLASSES
+    robustness(SCENARIO, "joint", (0,), "few", places, tmp_path, progress=False)
+    (run_found,) = json.loads(places.robustness("toys", "joint").read_text())["runs"]
+    mine = np.intersect1d(rows, known)
+    error = np.mean(answers[mine] != y[mine])
+    assert error != np.mean(answers[known] != y[known]), "all images would give another number"
+    assert run_found["errors"]["brightness"] == pytest.approx([error] * 5)
+    assert run_found["perturbations"]["still"] == {"frame_acc": pytest.approx(1 - error), "flip_rate": 0.0}
 
 
 def tampered(places):
