@@ -61,6 +61,8 @@ class EASE(PretrainedStrategy):
         bare: (seen classes, d), those of the bare backbone.
     """
 
+    stored_model = PretrainedStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     def __init__(self, *, alpha: float, bare_weight: float, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.alpha, self.bare_weight = alpha, bare_weight

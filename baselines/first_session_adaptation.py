@@ -40,6 +40,8 @@ class FirstSessionAdaptation(FirstSessionStrategy):
         counted: n, images in it.
     """
 
+    stored_model = FirstSessionStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     def __init__(self, *, ridge: float, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.ridge, self.means, self.counted = ridge, Prototypes(), 0

@@ -55,6 +55,8 @@ def pull(current: list[Tensor], old: list[list[Tensor]], momentum: float) -> Non
 class MOS(AlignedStrategy):
     """A bank of adapters, pulled together; answers refine the choice of the adapter."""
 
+    stored_model = AlignedStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     always_observes = True
 
     def __init__(

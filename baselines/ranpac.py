@@ -55,6 +55,8 @@ class RanPAC(FirstSessionStrategy):
         weights: W_o, None before the first task.
     """
 
+    stored_model = FirstSessionStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     def __init__(self, *, projected: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         dim, n_classes = self.model.backbone.dim, self.outputs.n_classes

@@ -18,6 +18,8 @@ class PrototypeStrategy(PretrainedStrategy):
     A method overrides :meth:`represent`, what the features are.
     """
 
+    stored_model = PretrainedStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.prototypes = Prototypes()

@@ -60,6 +60,8 @@ class ChosenPrompts(Adaptation):
 class PromptStrategy(PretrainedStrategy):
     """Prompts and one head per task; cross-entropy over the task's classes plus what the choice adds."""
 
+    stored_model = PretrainedStrategy.stored_model  # what scores reads beyond the model is in answering_state
+
     @property
     def prompts(self) -> ChosenPrompts:
         """The adaptation."""

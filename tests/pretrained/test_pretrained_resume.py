@@ -3,9 +3,11 @@
 import random
 
 import pytest
+import torch
 from killing import attempt
 
 from recollect.engine import monitor
+from recollect.engine.answering import check_storable, model_tensors, restore_model, save_model
 
 TINY = {"backbone": "vit_tiny", "pretrained": False}
 ALIGN = {"align_epochs": 2, "align_samples": 6, "align_batch_size": 5}
@@ -69,3 +71,24 @@ def test_killed_and_resumed_equals_uninterrupted(tiny, benchmark, tmp_path, meth
         places = [draw.randint(3, steps // 2), draw.randint(3, max(3, steps // 3))]
         found, _ = attempt(make, tmp_path / str(number), places)
         assert tiny.difference(expected, found) == "", places
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stored_model_answers_as_its_run_did(tiny, benchmark, tmp_path, method):
+    """The other strategy starts from other draws: all that it answers with must come from the file."""
+    name, hyper, train = METHODS[method]
+    chosen = {"momentum": 0.9, "lr": 0.05, "weight_decay": 5e-4, **train}
+    runs = [
+        tiny.runner(tmp_path / str(seed), name, benchmark, hyper={**TINY, **hyper}, seed=seed, **chosen)
+        for seed in (0, 1)
+    ]
+    runs[0].run()
+    trained, fresh = runs[0].strategy, runs[1]._build()
+    check_storable(trained)
+    restore_model(fresh, tmp_path, save_model(tmp_path, model_tensors(trained)), "")
+    x = torch.rand(7, *benchmark.input_shape, generator=torch.Generator().manual_seed(0))
+    for strategy in (trained, fresh):
+        strategy.model.eval()
+    found = fresh.scores(x)
+    assert torch.equal(found, trained.scores(x))
+    assert found.std() > 0
