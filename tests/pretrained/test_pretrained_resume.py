@@ -6,8 +6,12 @@ import pytest
 import torch
 from killing import attempt
 
+from recollect.config.schema import read_yaml
+from recollect.config.suite import Suite
 from recollect.engine import monitor
 from recollect.engine.answering import check_storable, model_tensors, restore_model, save_model
+from recollect.layout import ROOT
+from recollect.plan import DEFAULT
 
 TINY = {"backbone": "vit_tiny", "pretrained": False}
 ALIGN = {"align_epochs": 2, "align_samples": 6, "align_batch_size": 5}
@@ -92,3 +96,15 @@ def test_a_stored_model_answers_as_its_run_did(tiny, benchmark, tmp_path, method
     found = fresh.scores(x)
     assert torch.equal(found, trained.scores(x))
     assert found.std() > 0
+
+
+def test_all_that_suites_store_is_tested_here():
+    """Methods were once refused after an hour of pre-training, when nothing had asked before."""
+    with_a_network_alone = {"naive", "joint", "derpp"}  # tests/steps/test_steps_robustness.py
+    asked = set()
+    for path in sorted((ROOT / "config" / "suites").glob("*.yaml")):
+        suite = Suite.load({**read_yaml(DEFAULT), **read_yaml(path)}, [DEFAULT, path])
+        keeps = {name for name in suite.scenarios if suite.scenario(name).get("store_model")}
+        asked |= {suite.method_file(method).stem for scenario, method in suite.pairs if scenario in keeps}
+    assert {"mos", "simplecil", "coda_prompt"} <= asked
+    assert asked - with_a_network_alone <= {name for name, _, _ in METHODS.values()}
