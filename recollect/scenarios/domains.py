@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recollect.files import canonical_json, read_json, sha256_text
 from recollect.scenarios.protocols import SplitError, TaskIndices, random_state
+from recollect.scenarios.sealed import read_sealed, redo
 
 RESTARTS = 10
 REDRAWS = 100
@@ -128,14 +128,8 @@ def read_domains(path: Path, data_sha256: str) -> Domains:
     Raises:
         SplitError: it is missing, was changed, or belongs to other data.
     """
-    redo = f"delete {path} and run again, it is made anew from the data"
-    record = read_json(path, redo)
-    if not isinstance(record, dict):
-        raise SplitError(f"{path} holds no domains: {redo}")
-    body = {key: value for key, value in record.items() if key != "sha256"}
-    if record.get("sha256") != sha256_text(canonical_json(body)):
-        raise SplitError(f"{path} does not match its own SHA-256, it was changed or damaged: {redo}")
+    record = read_sealed(path, "domains")
     if record["data_sha256"] != data_sha256:
-        raise SplitError(f"{path} belongs to other data: {redo}")
+        raise SplitError(f"{path} belongs to other data: {redo(path)}")
     train, test = (np.asarray(record[half], dtype=np.int64) for half in ("train", "test"))
     return Domains(train, test, record["sha256"])

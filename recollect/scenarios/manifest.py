@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from recollect.files import canonical_json, read_json, sha256_text, write_text
+from recollect.files import canonical_json, sha256_text, write_text
 from recollect.scenarios import protocols
 from recollect.scenarios.domains import Domains, by_domain
 from recollect.scenarios.gaps import Presence, check_modalities, leave_out_unreadable
 from recollect.scenarios.protocols import Shares, SplitError, TaskIndices
+from recollect.scenarios.sealed import read_sealed, seal
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
@@ -146,7 +147,7 @@ def make_manifest(scenario: dict[str, Any], sources: Sequence[SourceData], seed:
     for number, task in enumerate(tasks):
         parts = shares.cut(task, train_y, seed, number)
         body["tasks"].append(_task_entry(body["index_sets"], number, parts, train_y, evaluated_y, task.transform))
-    return {**body, "sha256": sha256_text(canonical_json(body))}
+    return seal(body)
 
 
 def _of_domains(sources: Sequence[SourceData], shares: Shares, n_tasks: int) -> list[TaskIndices]:
@@ -201,14 +202,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         RecollectError: the file is missing, incomplete or was changed by hand.
     """
-    redo = f"delete {path} and run again, it is made anew from the data"
-    manifest = read_json(path, redo)
-    if not isinstance(manifest, dict):
-        raise SplitError(f"{path} holds no manifest: {redo}")
-    body = {key: value for key, value in manifest.items() if key != "sha256"}
-    if manifest.get("sha256") != sha256_text(canonical_json(body)):
-        raise SplitError(f"{path} does not match its own SHA-256, it was changed or damaged: {redo}")
-    return manifest
+    return read_sealed(path, "manifest")
 
 
 def rows(manifest: dict[str, Any], task: int, part: str) -> np.ndarray:

@@ -13,11 +13,12 @@ from recollect.datasets.packed import PackedArrays
 from recollect.engine.device import choose_device
 from recollect.engine.seeding import use_deterministic_algorithms
 from recollect.errors import RecollectError
-from recollect.files import canonical_json, sha256_text, write_json
+from recollect.files import write_json
 from recollect.multimodal.registry import get_tower_spec, never_trained
 from recollect.multimodal.towers import Tower
 from recollect.multimodal.weights import load_tower
 from recollect.scenarios.domains import cluster_domains
+from recollect.scenarios.sealed import seal
 from recollect.steps.places import Places
 from recollect.steps.pretrain import locate
 
@@ -46,12 +47,11 @@ def make_domains(
     if not never_trained(get_tower_spec(name)):
         name = locate("", name, places)
     chosen = choose_device(device)
-    features = []
-    for half in (data.train_x, data.test_x):
-        if not isinstance(half, PackedArrays):
-            raise RecollectError(f"{dataset} has images, domains are made of one of several modalities")
-        tower = load_tower(name, asked["modality"], half.values[asked["modality"]].shape[1:], chosen)
-        features.append(frozen_features(tower, half, asked["modality"], chosen, progress))
+    if not isinstance(data.train_x, PackedArrays):
+        raise RecollectError(f"{dataset} has images, domains are made of one of several modalities")
+    modality = asked["modality"]
+    tower = load_tower(name, modality, data.train_x.values[modality].shape[1:], chosen)
+    features = [frozen_features(tower, x, modality, chosen, progress) for x in (data.train_x, data.test_x)]
     labels = np.asarray(data.train_y), np.asarray(data.test_y)
     train, test = cluster_domains(features[0], labels[0], features[1], labels[1], scenario["n_tasks"])
     body = {
@@ -59,7 +59,7 @@ def make_domains(
         "n_domains": scenario["n_tasks"], **asked, "tower_sha256": tower.sha256,
         "train": train.tolist(), "test": test.tolist(),
     }  # fmt: skip
-    record = {**body, "sha256": sha256_text(canonical_json(body))}
+    record = seal(body)
     write_json(places.domains(scenario["id"]), record)
     return record
 
