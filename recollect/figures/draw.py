@@ -78,10 +78,25 @@ def draw_all(
 
 
 def render(figure: "Figure", form: str) -> bytes:
-    """Return a figure as the bytes of an SVG, PDF or PNG file without date or version."""
+    """Return a figure as the bytes of an SVG, PDF or PNG file without date or version.
+
+    Its layout is computed the first time, and is then the same in all formats.
+    """
+    _settle(figure)
     file = io.BytesIO()
     figure.savefig(file, format=form, dpi=PNG_DPI, metadata=_METADATA[form])
     return file.getvalue()
+
+
+def _settle(figure: "Figure") -> None:
+    """Compute the layout at the resolution of PNG files and fix it; every saving would compute it twice."""
+    if figure.get_layout_engine() is None:
+        return
+    dpi = figure.dpi
+    figure.dpi = PNG_DPI
+    figure.draw_without_rendering()
+    figure.dpi = dpi
+    figure.set_layout_engine(None)
 
 
 def _figures(matrices: Matrices, records: list[Row], spec: TableSpec) -> dict[str, "Figure"]:

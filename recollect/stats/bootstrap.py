@@ -11,6 +11,7 @@ of seeds share one set of resamples, and for few seeds equal resamples are compu
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -121,10 +122,7 @@ def mean_interval_rows(
     if n < 2 or cells == 0:
         empty = np.full(cells, np.nan)
         return RowIntervals(mean, empty, empty.copy(), std)
-    counts = _resample_counts(n, n_resamples, derive_seed(seed, "bootstrap", n, n_resamples))
-    distinct, times = np.unique(counts, axis=0, return_counts=True)
-    if len(distinct) > n_resamples // 4:
-        distinct, times = counts, np.ones(n_resamples, dtype=np.int64)
+    distinct, times = _distinct_counts(n, n_resamples, seed)
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
     low, high = np.empty(cells), np.empty(cells)
     step = max(1, _CHUNK_ELEMENTS // len(distinct))
@@ -148,6 +146,16 @@ def _checked(rows: FloatArray, confidence: float, n_resamples: int) -> FloatArra
     return rows
 
 
+@lru_cache(maxsize=4)  # tables of a suite share them
+def _distinct_counts(n: int, n_resamples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Resamples as counts (resamples, n) and how often each occurs; equal ones once where they are many."""
+    counts = _resample_counts(n, n_resamples, derive_seed(seed, "bootstrap", n, n_resamples))
+    distinct, times = np.unique(counts, axis=0, return_counts=True)
+    if len(distinct) > n_resamples // 4:
+        distinct, times = counts, np.ones(n_resamples, dtype=np.int64)
+    return distinct, times
+
+
 def _resample_counts(n: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
     """How often each of n values is drawn in each resample; shape (n_resamples, n)."""
     drawn = np.random.default_rng(seed).integers(0, n, size=(n_resamples, n))
@@ -163,9 +171,12 @@ def _resampled_means(rows: FloatArray, mean: FloatArray, counts: NDArray[np.int6
     weights = counts.T.astype(np.float64)
     deviations = rows - mean[:, None]
     total = np.zeros((rows.shape[0], counts.shape[0]))
+    product = np.empty_like(total)
     for column, weight in zip(deviations.T, weights, strict=True):
-        total += column[:, None] * weight
-    return mean[:, None] + total / rows.shape[1]
+        np.multiply(column[:, None], weight, out=product)
+        total += product
+    total /= rows.shape[1]
+    return mean[:, None] + total
 
 
 def _quantiles(means: FloatArray, times: NDArray[np.int64], tails: tuple[float, ...]) -> list[FloatArray]:

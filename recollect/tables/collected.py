@@ -73,22 +73,28 @@ def _add_row(
     status: str,
     reason: object,
 ) -> None:
-    where = f"the collected frame, run {scenario} / {method} / seed {seed}"
+    def where() -> str:
+        return f"the collected frame, run {scenario} / {method} / seed {seed}"
+
     if status not in STATUSES:
-        raise RecollectError(f"{where}: unknown status {status!r}.{did_you_mean(str(status), STATUSES)}")
-    key, number = (scenario, method), _seed(seed, where)
-    state = RunState(status, "" if status == "ok" else _text(reason))
-    known = found.runs.setdefault(key, {}).setdefault(number, state)
-    if known.status != status:
-        raise RecollectError(f"{where}: is both '{known.status}' and '{status}'; collect the suite again.")
+        raise RecollectError(f"{where()}: unknown status {status!r}.{did_you_mean(str(status), STATUSES)}")
+    number = seed if type(seed) is int else _seed(seed, where())
+    said = _text(reason)
+    runs = found.runs.setdefault((scenario, method), {})
+    known = runs.get(number)
+    if known is None:
+        runs[number] = RunState(status, "" if status == "ok" else said)
+    elif known.status != status:
+        raise RecollectError(f"{where()}: is both '{known.status}' and '{status}'; collect the suite again.")
     if status != "ok":
         return
-    cell = found.values.setdefault((scenario, method, str(metric)), {})
+    key = (scenario, method, str(metric))
+    cell = found.values.setdefault(key, {})
     if number in cell:
-        raise RecollectError(f"{where}: metric '{metric}' is there twice; collect the suite again.")
-    cell[number] = _number(value, f"{where}, metric '{metric}'")
-    if remark := _text(reason):
-        found.remarks.setdefault((scenario, method, str(metric)), {})[number] = remark
+        raise RecollectError(f"{where()}: metric '{metric}' is there twice; collect the suite again.")
+    cell[number] = value if type(value) is float else _number(value, f"{where()}, metric '{metric}'")
+    if said:
+        found.remarks.setdefault(key, {})[number] = said
 
 
 def _seed(value: object, where: str) -> int:
