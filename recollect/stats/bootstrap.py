@@ -22,6 +22,7 @@ from recollect.errors import RecollectError
 FloatArray = NDArray[np.float64]
 
 _CHUNK_ELEMENTS = 2_000_000  # 16 MB of float64 at a time keeps memory flat in the number of cells
+_FEW = 30  # values of which equal resamples are looked for: of more, ten thousand resamples are all different
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,13 @@ def mean_interval_rows(
     if n < 2 or cells == 0:
         empty = np.full(cells, np.nan)
         return RowIntervals(mean, empty, empty.copy(), std)
-    distinct, times = _distinct_counts(n, n_resamples, seed)
+    weights, times = _resamples(n, n_resamples, seed)
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
     low, high = np.empty(cells), np.empty(cells)
-    step = max(1, _CHUNK_ELEMENTS // len(distinct))
+    step = max(1, _CHUNK_ELEMENTS // len(times))
     for start in range(0, cells, step):
         part = slice(start, start + step)
-        means = _resampled_means(rows[part], mean[part], distinct)
+        means = _resampled_means(rows[part], mean[part], weights)
         low[part], high[part] = _quantiles(means, times, tails)
     return RowIntervals(mean, low, high, std)
 
@@ -147,13 +148,15 @@ def _checked(rows: FloatArray, confidence: float, n_resamples: int) -> FloatArra
 
 
 @lru_cache(maxsize=4)  # tables of a suite share them
-def _distinct_counts(n: int, n_resamples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Resamples as counts (resamples, n) and how often each occurs; equal ones once where they are many."""
+def _resamples(n: int, n_resamples: int, seed: int) -> tuple[FloatArray, NDArray[np.int64]]:
+    """How often each value is drawn, (n, resamples), and how often each resample occurs; equal ones once."""
     counts = _resample_counts(n, n_resamples, derive_seed(seed, "bootstrap", n, n_resamples))
-    distinct, times = np.unique(counts, axis=0, return_counts=True)
-    if len(distinct) > n_resamples // 4:
-        distinct, times = counts, np.ones(n_resamples, dtype=np.int64)
-    return distinct, times
+    distinct, times = counts, np.ones(n_resamples, dtype=np.int64)
+    if n <= _FEW:
+        some, how_often = np.unique(counts, axis=0, return_counts=True)
+        if len(some) <= n_resamples // 4:
+            distinct, times = some, how_often
+    return np.ascontiguousarray(distinct.T, dtype=np.float64), times
 
 
 def _resample_counts(n: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
@@ -163,14 +166,13 @@ def _resample_counts(n: int, n_resamples: int, seed: int) -> NDArray[np.int64]:
     return np.bincount(flat, minlength=n_resamples * n).reshape(n_resamples, n)
 
 
-def _resampled_means(rows: FloatArray, mean: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
+def _resampled_means(rows: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatArray:
     """Mean of every resample of every cell; shape (cells, resamples).
 
     Deviations from the mean are resampled, so that equal values give exactly their own value back.
     """
-    weights = counts.T.astype(np.float64)
     deviations = rows - mean[:, None]
-    total = np.zeros((rows.shape[0], counts.shape[0]))
+    total = np.zeros((rows.shape[0], weights.shape[1]))
     product = np.empty_like(total)
     for column, weight in zip(deviations.T, weights, strict=True):
         np.multiply(column[:, None], weight, out=product)
