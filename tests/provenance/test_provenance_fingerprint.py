@@ -198,6 +198,7 @@ def test_editing_the_loop_changes_all_but_the_stock_strategies_that_have_their_o
         "errors.py",
         "plan.py",
         "__main__.py",
+        "cli/runs.py",
     ],
 )
 def test_editing_what_comes_after_or_beside_training_changes_nothing(house, name):
