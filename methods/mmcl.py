@@ -27,6 +27,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from recollect.engine.batches import ReadyBatches
 from recollect.engine.distillation import distillation
 from recollect.engine.images import ready_images
 from recollect.engine.optimizers import SGD
@@ -37,13 +38,14 @@ from recollect.engine.settings import Setting
 from recollect.engine.strategy import Strategy
 from recollect.errors import RecollectError
 from recollect.multimodal.building import make_model
-from recollect.multimodal.diagnosis import diagnose, in_blocks
+from recollect.multimodal.diagnosis import diagnose, in_blocks, joined
 from recollect.multimodal.encoder import Representation
 from recollect.multimodal.freezing import Rule, Usage, fresh_needed
 from recollect.multimodal.losses import alignment_loss, preservation_loss, standard_contrastive_loss
 from recollect.multimodal.model import MMModel
 from recollect.multimodal.options import LossOptions
 from recollect.multimodal.phase import AdamWPhase
+from recollect.multimodal.teaching import Lesson, NumberedBatches
 
 
 class MMCL(Strategy):
@@ -51,6 +53,7 @@ class MMCL(Strategy):
 
     Attributes:
         teacher: the model before the current task, None in the first one; it lives on until the next task begins.
+        lesson: what the teacher says of the current task's samples, made when it is asked for.
         known: classes that the teacher has learnt.
         usage: of the experts, in the last epoch of the current task.
         history: by task, what its training did to the experts.
@@ -68,6 +71,7 @@ class MMCL(Strategy):
         self.freeze, self.freeze_threshold, self.fresh_experts = freeze, freeze_threshold, fresh_experts
         self.memory, self.replay_batch_size = memory, replay_batch_size
         self.teacher: MMModel | None = None
+        self.lesson: Lesson | None = None
         self.known: list[int] = []
         self.usage = Usage()
         self.history: list[dict[str, Any]] = []
@@ -121,6 +125,13 @@ class MMCL(Strategy):
                 self.memory.add(x, images.labels[rows], images.task_labels[rows])
         return [name for name in self.model.layout.names if name not in seen]
 
+    def make_train_dataloader(self, **kwargs: Any) -> None:
+        """The engine's, which say which samples a batch holds; what is drawn anew in every epoch has no lesson."""
+        super().make_train_dataloader(**kwargs)
+        self.lesson = None
+        if isinstance(self.dataloader, ReadyBatches) and self.augmentation == "none":
+            self.dataloader = NumberedBatches(self.dataloader.images, self.train_mb_size, self.generator)
+
     def make_optimizer(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to do: every phase makes its own."""
         self.optimized_param_id: dict[str, Any] = {}
@@ -136,15 +147,24 @@ class MMCL(Strategy):
             old_x, old_y, old_task, _ = self.memory.draw(self.replay_batch_size)
             x, self.targets = torch.cat([x, old_x]), torch.cat([self.targets, old_y])
             self.target_tasks = None if self.mb_tasks is None else torch.cat([self.mb_tasks, old_task])
-        samples = self.model.samples(x)
-        start = self.model.encoder.start(samples)  # frozen, so teacher and student have it in common
-        self.now: Representation = self.model.encoder(samples, start)
+        self.now: Representation = self.model.represent(x)
         if self.teacher is not None:
-            with torch.no_grad():
-                self.before: Representation = self.teacher.encoder(samples, start)
+            self.before = self._taught(self.teacher, x)
         if self.epoch == self.phase.epochs - 1 and self.now.gates:
             self.usage.add([g[: len(self.mb_x)] for g in self.now.gates])
         return self.model.head(self.now.joint)
+
+    @torch.no_grad()
+    def _taught(self, teacher: MMModel, x: Tensor) -> Representation:
+        """What the teacher says of rows ``x``: the mini-batch, then samples of the memory."""
+        loader = getattr(self, "dataloader", None)
+        if not isinstance(loader, NumberedBatches) or loader.numbers is None:
+            return teacher.represent(x)
+        if self.lesson is None:
+            self.lesson = Lesson(teacher, loader.images)
+        new = self.lesson.of(loader.numbers)
+        old = x[len(loader.numbers) :]
+        return joined([new, teacher.represent(old)]) if len(old) else new
 
     def training_loss(self) -> Tensor:
         """The sum of the module's docstring."""
@@ -170,6 +190,7 @@ class MMCL(Strategy):
         self.teacher = deepcopy(self.model).eval()
         self.teacher.load_state_dict(weights)
         self.teacher.requires_grad_(False)
+        self.lesson = None
 
     def extra_state(self) -> dict[str, Any]:
         """Teacher, memory and what is known of the experts."""

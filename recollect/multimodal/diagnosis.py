@@ -28,7 +28,11 @@ def in_blocks(model: MMModel, images: Any) -> Iterator[tuple[Tensor, Tensor]]:
 
 def represent_all(model: MMModel, images: Any) -> Representation:
     """Representations of all samples of a task, (n, d) each."""
-    parts = [model.represent(rows) for _, rows in in_blocks(model, images)]
+    return joined([model.represent(rows) for _, rows in in_blocks(model, images)])
+
+
+def joined(parts: Sequence[Representation]) -> Representation:
+    """Representations of several batches as of one; models that gate alike."""
     return Representation(
         {name: torch.cat([p.unimodal[name] for p in parts]) for name in parts[0].unimodal},
         torch.cat([p.joint for p in parts]),
