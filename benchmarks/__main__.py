@@ -218,16 +218,22 @@ def measured(name: str) -> str:
 
 
 def main(names: Sequence[str]) -> None:
-    """Measure the named sections (all, if none is named) and put them into the document."""
+    """Measure the named sections, all if none is named, and put each into the document when it is done."""
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"benchmarks: no section {', '.join(unknown)}: choose among {', '.join(SECTIONS)}")
     old = TARGET.read_text() if TARGET.is_file() else ""
-    kept = dict(re.findall(r"(<!-- (?:\w+) -->)\n(.*?)(?=\n<!-- |\Z)", old, flags=re.DOTALL))
-    parts = ["# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n"]
-    for name in SECTIONS:
-        mark = f"<!-- {name} -->"
-        fresh = not names or name in names or mark not in kept
-        parts.append(measured(name) if fresh else f"{mark}\n{kept[mark].rstrip()}\n")
-    write_text(TARGET, "\n".join(parts))
-    sys.stdout.write("\n".join(parts) + f"\nWritten to {TARGET.relative_to(ROOT)}\n")
+    kept = {
+        name: f"<!-- {name} -->\n{text.rstrip()}\n"
+        for name, text in re.findall(r"<!-- (\w+) -->\n(.*?)(?=\n<!-- |\Z)", old, flags=re.DOTALL)
+    }
+    for name in names or SECTIONS:
+        sys.stderr.write(f"measuring {name} ...\n")
+        kept[name] = measured(name)
+        sys.stdout.write(f"{kept[name]}\n")
+        head = "# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n"
+        write_text(TARGET, "\n".join([head, *(kept[section] for section in SECTIONS if section in kept)]))
+    sys.stdout.write(f"Written to {TARGET.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":
