@@ -83,9 +83,7 @@ class MMEncoder(nn.Module):
 
     def pooled(self, samples: Samples) -> tuple[Tokens, list[Tensor]]:
         """Pooled tokens (N, D_m) after the last block by modality, and the gates by block."""
-        return self._finish(self.start(samples), samples.present)
-
-    def _finish(self, tokens: Tokens, present: dict[str, Tensor]) -> tuple[Tokens, list[Tensor]]:
+        tokens, present = self.start(samples), samples.present
         gates = []
         for number in range(self.n_blocks):
             if number:
@@ -105,8 +103,7 @@ class MMEncoder(nn.Module):
         joint = self.fusion_norm(self.fusion(torch.cat(list(unimodal.values()), dim=1)))
         return Representation(unimodal, joint, gates, present)
 
-    def forward(self, samples: Samples, start: Tokens | None = None) -> Representation:
-        """Representations; ``start`` are the tokens that :meth:`start` made of the same samples."""
-        tokens = self.start(samples) if start is None else start
-        pooled, gates = self._finish(tokens, samples.present)
+    def forward(self, samples: Samples) -> Representation:
+        """Representations of samples."""
+        pooled, gates = self.pooled(samples)
         return self.project(pooled, samples.present, gates)
