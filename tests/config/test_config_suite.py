@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from recollect import plan as plan_module
 from recollect.config import suite as suite_module
 from recollect.config.schema import read_yaml
 from recollect.config.suite import METHODS_FILE, Suite
 from recollect.errors import RecollectError
 from recollect.layout import ROOT
 from recollect.plan import Plan
+from recollect.plan import declared as plan_module
 
 DEFAULT = ROOT / "config" / "default.yaml"
 SUITES = sorted((ROOT / "config" / "suites").glob("*.yaml"))

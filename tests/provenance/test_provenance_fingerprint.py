@@ -196,7 +196,7 @@ def test_editing_the_loop_changes_all_but_the_stock_strategies_that_have_their_o
         "provenance/fingerprint.py",
         "engine/progress.py",
         "errors.py",
-        "plan.py",
+        "plan/arguments.py",
         "__main__.py",
         "cli/runs.py",
     ],
