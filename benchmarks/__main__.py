@@ -92,7 +92,7 @@ def pretrained_section(result: dict[str, dict[str, float]]) -> str:
     a, c, p = result["align"], result["covariances"], pretrained_speed
     return (
         "## Pre-trained backbones\n\n"
-        "Alignment of heads with the LCA loss on stored statistics, one thread: "
+        f"Alignment of heads with the LCA loss on stored statistics, {p.THREADS} threads: "
         f"{p.CLASSES} classes, {p.SAMPLES} samples\neach, {p.EPOCHS} epochs, d = {p.DIM}: "
         f"{a['sampling_s']:.1f} s for the samples, {a['training_s']:.1f} s for training "
         f"({a['processor_s']:.1f} s of processor time).\nAim: at most 20 s.\n\n"

@@ -22,6 +22,8 @@ from recollect.layout import ROOT
 
 DIM, CLASSES, SAMPLES, EPOCHS, BATCH = 768, 100, 512, 10, 128
 MANY = 1000
+THREADS = 2
+"""Of the alignment, whose aim is for two cores."""
 
 
 def align(threads: int = 1) -> dict[str, float]:
@@ -166,5 +168,5 @@ def lora(what: LoRA) -> dict[str, float]:
 
 def measure() -> dict[str, dict[str, float]]:
     """Everything; the large model last, for its peak of memory."""
-    found = {"align": align(), "covariances": covariances(), SMALL.backbone: lora(SMALL)}
+    found = {"align": align(THREADS), "covariances": covariances(), SMALL.backbone: lora(SMALL)}
     return {**found, BASE.backbone: lora(BASE)}
