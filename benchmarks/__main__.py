@@ -208,6 +208,9 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
+HEAD = "# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n"
+
+
 def measured(name: str) -> str:
     """One section with a line that says where, on which commit and beside how much other work it was taken."""
     commit = git_state()["commit"] or "unknown"
@@ -231,8 +234,7 @@ def main(names: Sequence[str]) -> None:
         sys.stderr.write(f"measuring {name} ...\n")
         kept[name] = measured(name)
         sys.stdout.write(f"{kept[name]}\n")
-        head = "# Benchmarks\n\nWritten by `make bench`. Machines are noisy: the ratios are what counts.\n"
-        write_text(TARGET, "\n".join([head, *(kept[section] for section in SECTIONS if section in kept)]))
+        write_text(TARGET, "\n".join([HEAD, *(kept[section] for section in SECTIONS if section in kept)]))
     sys.stdout.write(f"Written to {TARGET.relative_to(ROOT)}\n")
 
 

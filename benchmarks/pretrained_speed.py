@@ -26,7 +26,7 @@ THREADS = 2
 """Of the alignment, whose aim is for two cores."""
 
 
-def align(threads: int = 1) -> dict[str, float]:
+def align(threads: int = THREADS) -> dict[str, float]:
     """Seconds of drawing samples and of aligning heads on them with the LCA loss, as after the last task."""
     from recollect.engine.optimizers import SGD
     from recollect.pretrained.alignment import Alignment, alignment_loss, nearest
@@ -168,5 +168,5 @@ def lora(what: LoRA) -> dict[str, float]:
 
 def measure() -> dict[str, dict[str, float]]:
     """Everything; the large model last, for its peak of memory."""
-    found = {"align": align(THREADS), "covariances": covariances(), SMALL.backbone: lora(SMALL)}
+    found = {"align": align(), "covariances": covariances(), SMALL.backbone: lora(SMALL)}
     return {**found, BASE.backbone: lora(BASE)}

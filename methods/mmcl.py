@@ -128,7 +128,6 @@ class MMCL(Strategy):
     def make_train_dataloader(self, **kwargs: Any) -> None:
         """The engine's, which say which samples a batch holds; what is drawn anew in every epoch has no lesson."""
         super().make_train_dataloader(**kwargs)
-        self.lesson = None
         if isinstance(self.dataloader, ReadyBatches) and self.augmentation == "none":
             self.dataloader = NumberedBatches(self.dataloader.images, self.train_mb_size, self.generator)
 
@@ -158,7 +157,7 @@ class MMCL(Strategy):
     def _taught(self, teacher: MMModel, x: Tensor) -> Representation:
         """What the teacher says of rows ``x``: the mini-batch, then samples of the memory."""
         loader = getattr(self, "dataloader", None)
-        if not isinstance(loader, NumberedBatches) or loader.numbers is None:
+        if not isinstance(loader, NumberedBatches):
             return teacher.represent(x)
         if self.lesson is None:
             self.lesson = Lesson(teacher, loader.images)

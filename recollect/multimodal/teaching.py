@@ -18,10 +18,10 @@ class NumberedBatches(ReadyBatches):
     """Ready batches that say which samples of the task the last one holds.
 
     Attributes:
-        numbers: positions (B,) of the last batch's samples in the task; None before the first batch.
+        numbers: positions (B,) of the last batch's samples in the task; there from the first batch on.
     """
 
-    numbers: Tensor | None = None
+    numbers: Tensor
 
     def _block(self, order: Tensor, block: int, per_block: int) -> Iterator[list[Tensor]]:
         rows = per_block * self.batch_size
