@@ -17,7 +17,6 @@ from recollect.provenance.fingerprint import (
     evaluation_fingerprint,
     pretraining_fingerprint,
     split_fingerprint,
-    step_fingerprint,
 )
 
 DEFAULT = ROOT / "config" / "default.yaml"
@@ -125,41 +124,10 @@ class Arguments(Declared):
         return split_fingerprint()
 
     @cached_property
-    def domains_code(self) -> str:
-        """Fingerprint of the code that makes domains."""
-        return step_fingerprint("recollect.steps.domains")
-
-    @cached_property
     def evaluation_code(self) -> str:
         """Fingerprint of the evaluation code; a change of it evaluates anew, without training."""
         return evaluation_fingerprint()
 
-    @cached_property
-    def evaluate_samples_code(self) -> str:
-        """Fingerprint of the code that judges samples."""
-        return step_fingerprint("recollect.steps.evaluate_samples")
-
-    @cached_property
-    def extractor_code(self) -> str:
-        """Fingerprint of the code that makes feature extractors."""
-        return step_fingerprint("recollect.steps.extractor")
-
-    @cached_property
-    def reference_code(self) -> str:
-        """Fingerprint of the code that computes reference features."""
-        return step_fingerprint("recollect.steps.reference")
-
-    @cached_property
-    def corruptions_code(self) -> str:
-        """Fingerprint of the code that makes corrupted images."""
-        return step_fingerprint("recollect.steps.corruptions")
-
-    @cached_property
-    def robustness_code(self) -> str:
-        """Fingerprint of the code that judges models on corrupted images."""
-        return step_fingerprint("recollect.steps.robustness")
-
-    @cached_property
-    def pictures_code(self) -> str:
-        """Fingerprint of the code that draws pictures of generators."""
-        return step_fingerprint("recollect.steps.pictures")
+    def step_code(self, step: str) -> str:
+        """Fingerprint of the code of any other step, by its module in recollect.steps; its outputs depend on it."""
+        return self._step_code(f"recollect.steps.{step}")

@@ -9,7 +9,7 @@ from recollect.config.suite import Suite
 from recollect.config.suite_robustness import judged_methods
 from recollect.estimates import estimate
 from recollect.plan.batch import Batch
-from recollect.provenance.fingerprint import fingerprint
+from recollect.provenance.fingerprint import fingerprint, step_fingerprint
 from recollect.steps.places import Places
 
 BESIDE_TRAINING = ("title", "extractor")
@@ -28,6 +28,7 @@ class Declared:
         # Snakemake asks for every job; the answers differ by scenario and method only.
         self._scenario = lru_cache(maxsize=None)(suite.scenario)
         self._code = lru_cache(maxsize=None)(fingerprint)
+        self._step_code = lru_cache(maxsize=None)(step_fingerprint)
         self._backbones = lru_cache(maxsize=None)(suite.backbones)
         self._estimate = lru_cache(maxsize=None)(partial(estimate, self._places))
 

@@ -39,7 +39,7 @@ rule evaluate_samples:
         scenario=PLAN.judged_scenario_argument,
         seeds=PLAN.seeds,
         engine=PLAN.engine_argument,
-        code=PLAN.evaluate_samples_code,
+        code=PLAN.step_code("evaluate_samples"),
     shell:
         "recollect evaluate-samples {wildcards.method} --scenario {params.scenario:q} --seeds {params.seeds} "
         "{params.engine} 2> {log}"

@@ -11,7 +11,7 @@ rule extractor:
     conda:
         "../../environment.yml"
     params:
-        code=PLAN.extractor_code,
+        code=PLAN.step_code("extractor"),
     shell:
         # Where the files lie changes no number, so it is no param.
         f"recollect extractor {{wildcards.extractor}} {PLAN.data_dir_argument} 2> >(tee {{log}} >&2)"

@@ -25,7 +25,7 @@ for group in PLAN.pictures:
             kinds=group.kinds,
             seeds=PLAN.seeds,
             engine=PLAN.engine_argument,
-            code=PLAN.pictures_code,
+            code=PLAN.step_code("pictures"),
         shell:
             f"recollect pictures {{wildcards.method}} --scenario {{params.scenario:q}} --seeds {{params.seeds}} "
             f"--kinds {{params.kinds}} --label {{params.label:q}} --folder {group.folder} "

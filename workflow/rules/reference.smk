@@ -26,7 +26,7 @@ for batch in PLAN.batches:
             scenario=PLAN.scenario_argument,
             engine=PLAN.engine_argument,
             seeds=batch.of,
-            code=PLAN.reference_code,
+            code=PLAN.step_code("reference"),
         shell:
             "recollect reference --scenario {params.scenario:q} --extractor {wildcards.extractor} "
             "--seeds {params.seeds} {params.engine} 2> {log}"

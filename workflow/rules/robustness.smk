@@ -10,7 +10,7 @@ rule corruptions:
     conda:
         "../../environment.yml"
     params:
-        code=PLAN.corruptions_code,
+        code=PLAN.step_code("corruptions"),
     shell:
         # Where the files lie changes no number, so it is no param.
         f"recollect corruptions {{wildcards.robustness_set}} --kind {{wildcards.kind}} {PLAN.data_dir_only} "
@@ -38,7 +38,7 @@ rule robustness:
         seeds=PLAN.seeds,
         engine=PLAN.engine_argument,
         images=PLAN.robustness_set,
-        code=PLAN.robustness_code,
+        code=PLAN.step_code("robustness"),
     shell:
         f"recollect robustness {{wildcards.method}} --scenario {{params.scenario:q}} --seeds {{params.seeds}} "
         f"--set {{params.images}} {PLAN.data_dir_only} "

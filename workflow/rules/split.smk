@@ -14,7 +14,7 @@ rule domains:
     params:
         scenario=PLAN.scenario_argument,
         engine=PLAN.engine_argument,
-        code=PLAN.domains_code,
+        code=PLAN.step_code("domains"),
     shell:
         "recollect domains --scenario {params.scenario:q} {params.engine} 2> >(tee {log} >&2)"
 
