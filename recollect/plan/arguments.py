@@ -129,5 +129,5 @@ class Arguments(Declared):
         return evaluation_fingerprint()
 
     def step_code(self, step: str) -> str:
-        """Fingerprint of the code of any other step, by its module in recollect.steps; its outputs depend on it."""
+        """Fingerprint of the code of any other step, a module of recollect.steps; its outputs depend on it."""
         return self._step_code(f"recollect.steps.{step}")
